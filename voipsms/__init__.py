@@ -1,0 +1,3 @@
+"""An SMS gateway for VoIP softswitches."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,387 @@
+"""Every setting, one field a key. What exists in the Mizu document has its name, values and meaning from there."""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from voipsms.errors import ConfigError
+from voipsms.ini import BadValue, example, key, key_name, read_section, unknown_key, words
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a listener binds: transport `udp`, `tcp` or `tls`, host, port."""
+
+    transport: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.transport}:{host}:{self.port}"
+
+
+def host_port(text: str) -> tuple[str, int]:
+    """`host:port`, an IPv6 host in brackets. Raises BadValue."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise BadValue("must be host:port")
+    return host.strip("[]"), int(port)
+
+
+def _sip_listen(text: str) -> tuple[Listen, ...]:
+    found = []
+    for word in words(text):
+        transport, _, rest = word.partition(":")
+        if transport.lower() not in ("udp", "tcp", "tls"):
+            raise BadValue("must be udp:host:port, tcp:host:port or tls:host:port, several by comma")
+        found.append(Listen(transport.lower(), *host_port(rest)))
+    return tuple(found)
+
+
+def _http_listen(text: str) -> Listen:
+    return Listen("tcp", *host_port(text))
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(word, strict=False) for word in words(text))
+    except ValueError:
+        raise BadValue("must be addresses or networks, such as 10.0.0.5, 10.1.0.0/16") from None
+
+
+def _country(text: str) -> str:
+    if text and not (len(text) == 2 and text.isalpha()):
+        raise BadValue("must be a two-letter country code such as HU, or empty")
+    return text.upper()
+
+
+def _database_url(text: str) -> str:
+    url = urlsplit(text)
+    if url.scheme not in ("sqlite", "mysql") or (url.scheme == "mysql" and not (url.hostname and url.path[1:])):
+        raise BadValue("must be sqlite:///FILE or mysql://user:password@host:3306/name")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalSettings:
+    enablesms: bool = key(True, "The SMS module; false refuses every message with 503")
+    sendsmsmessages: int = key(
+        1, "Convert SIP chat to SMS: 0 no, 1 to mobile numbers, 2 to all phone numbers, 3 to all destinations",
+        least=0, most=3,
+    )  # fmt: skip
+    smsthread: int = key(
+        1, "0: the sender's answer waits for the provider's; 1: it leaves as soon as the message is stored",
+        least=0, most=1,
+    )  # fmt: skip
+    smstimeout: float = key(15.0, "How long smsthread=0 waits for the provider", unit="seconds", least=0.1, most=3600)
+    smsprice: Decimal = key(Decimal("0.05"), "Price of one message of smstime seconds", unit="currency", least=0)
+    smstime: int = key(60, "Duration on the CDR of a message that a provider took", unit="seconds", least=1)
+    smsrefund: bool = key(True, "Give the price back when a receipt says that the message was not delivered")
+    currency: str = key("USD", "Currency of new accounts and of smsprice")
+    country: str = key(
+        "", "Country whose national numbers are understood, such as HU; empty: international numbers only",
+        parse=_country,
+    )  # fmt: skip
+    maxparts: int = key(10, "The longest text taken, in SMS parts", unit="parts", least=1, most=255)
+    transliterate: bool = key(False, "Replace characters that would force UCS-2 by their nearest GSM 03.38 ones")
+    smsexpire: int = key(
+        7200, "A message that no receipt has settled by then becomes final as it stands", unit="minutes", least=1
+    )
+    queue: int = key(
+        20000, "Messages that may wait for a provider; above it new ones get 503", unit="messages", least=1
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SmppSettings:
+    """SMPP parameters, as `smpp_NAME` settings or `NAME=value` in `smsurl = SMPP;…`, in any case."""
+
+    server: str = key("", "Address of the SMSC; empty: this gateway does not speak SMPP")
+    serverport: int = key(2775, "Port of the SMSC", least=1, most=65535)
+    username: str = key("", "system_id of the bind")
+    password: str = key("", "Password of the bind", secret=True)
+    version: int = key(34, "SMPP version: 33, 34 or 50", parse=None, choices=("33", "34", "50"))
+    systemtype: str = key("", "system_type of the bind, 12 characters at most")
+    servicetype: int = key(
+        0, "service_type: 0 default, 1 CMT, 2 CPT, 3 VMN, 4 VMA, 5 WAP, 6 USSD, 7 CBS", least=0, most=7
+    )
+    timeout: float = key(60.0, "No PDU for so long: the session is dropped", unit="seconds", least=1)
+    sourceton: int = key(
+        -1, "source_addr_ton; -1: 5 for letters, 1 for numbers", name="SourceTON", least=-1, most=255
+    )
+    sourcenpi: int = key(-1, "source_addr_npi; -1: 0 for letters, 1 for numbers", name="SourceNPI", least=-1, most=255)
+    destinationton: int = key(1, "dest_addr_ton", name="DestinationTON", least=0, most=255)
+    destinationnpi: int = key(1, "dest_addr_npi", name="DestinationNPI", least=0, most=255)
+    bind: str = key("trx", "Kind of session: transceiver, or transmitters and one receiver", choices=("trx", "tx"))
+    sessions: int = key(1, "Sessions that submit", least=1, most=16)
+    window: int = key(100, "Submits that may wait for their answer, a session", unit="PDUs", least=1, most=2000)
+    enquire: float = key(25.0, "enquire_link after so much silence", unit="seconds", least=1)
+    response: float = key(
+        30.0, "A submit without an answer for so long has an unknown outcome", unit="seconds", least=0.1
+    )
+    longsms: str = key("udh", "Long texts: UDH in each part, or one message_payload", choices=("udh", "payload"))
+    receipts: bool = key(True, "Ask the SMSC for delivery receipts")
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """One way out. `[global]` describes the gateway named `default`, `[gateway:NAME]` each further one."""
+
+    smsurl: str = key("", "http(s)://… with [tonum] [fromnum] [message] [smsid], or SMPP;key=value;…", secret=True)
+    smssenddata: str = key("", "Body of an HTTP POST; empty: GET", secret=True)
+    smssendheader: str = key("", "Further HTTP headers, `Name: value`, several by | ", secret=True)
+    smssuccessstring: str = key("", "The answer means success where it contains this; several by |")
+    smsfailstring: str = key("", "The answer means failure where it contains this; several by |")
+    timeout: float = key(20.0, "The provider's HTTP answer is waited for so long", unit="seconds", least=0.1)
+    connections: int = key(20, "HTTP requests at once", least=1, most=1000)
+    tps: float = key(0.0, "Parts a second; 0: as many as the provider takes", unit="parts/s", least=0)
+    on_unknown: str = key(
+        "resend", "A submit without an answer: wait for its receipt, send it once more, or fail it",
+        choices=("wait", "resend", "fail"),
+    )  # fmt: skip
+    retries: int = key(5, "Attempts before a temporary failure becomes final", least=1)
+    retrydelay: float = key(5.0, "Delay before the second attempt; doubles each time", unit="seconds", least=0.01)
+    name: str = field(default="default", metadata={"hidden": True})
+    smpp: SmppSettings = field(default_factory=SmppSettings, metadata={"hidden": True})
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    url: str = key(
+        "sqlite:///voipsms.db",
+        "sqlite:///FILE (relative to this file's folder) or mysql://user:password@host:3306/name",
+        parse=_database_url,
+        secret=True,
+    )
+    lease: float = key(
+        10.0, "Another process takes over what this one accepted when it has been silent so long", unit="seconds",
+        least=2,
+    )  # fmt: skip
+    busy: float = key(2.0, "How long a commit waits for a lock before it is tried anew", unit="seconds", least=0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class SipSettings:
+    listen: tuple[Listen, ...] = key(
+        _sip_listen("udp:0.0.0.0:5060, tcp:0.0.0.0:5060"), "Listeners; tls:… needs tls_cert and tls_key",
+        parse=_sip_listen,
+    )  # fmt: skip
+    trusted: tuple[Network, ...] = key(
+        (), "Addresses and networks of the softswitch, whose P-Asserted-Identity or From is believed", parse=_networks
+    )
+    bill_to: str = key("", "User who pays for a trusted peer's senders that match no account; empty: they get 403")
+    realm: str = key("voipsms", "Digest realm; passwords are stored for it, so set it before adding users")
+    tls_cert: str = key("", "PEM file with the certificate chain of the TLS listener")
+    tls_key: str = key("", "PEM file with its private key")
+    nonce: float = key(300.0, "A digest nonce is fresh for so long", unit="seconds", least=1)
+    attempts: int = key(5, "Wrong credentials by an address for a user before 403", least=1)
+    lockout: float = key(60.0, "How long that 403 lasts", unit="seconds", least=1)
+    connections: int = key(1000, "TCP and TLS connections at once", least=1)
+    connections_each: int = key(100, "TCP and TLS connections at once from one untrusted address", least=1)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    listen: Listen = key(
+        _http_listen("127.0.0.1:8080"), "Where /healthz, /readyz and /metrics are", parse=_http_listen
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    level: str = key("info", "debug shows every SIP message, PDU and HTTP exchange",
+                     choices=("debug", "info", "warning", "error"))  # fmt: skip
+    format: str = key("text", "Lines to read, or JSON objects", choices=("text", "json"))
+    file: str = key("", "Log file; empty: standard error")
+    mask: bool = key(True, "Message texts and the middle digits of numbers are replaced by * in the log")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    folder: Path
+    sms: GlobalSettings = GlobalSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    sip: SipSettings = SipSettings()
+    http: HttpSettings = HttpSettings()
+    log: LogSettings = LogSettings()
+    gateways: tuple[GatewaySettings, ...] = ()
+
+    def path(self, name: str) -> Path:
+        """A file named in the config; relative names start at the config's folder."""
+        return self.folder / name
+
+
+_SECTIONS = {"database": DatabaseSettings, "sip": SipSettings, "http": HttpSettings, "log": LogSettings}
+_MEANINGS = {
+    "global": "Mizu's settings. smsurl here describes the gateway named `default`.",
+    "database": "Where everything is kept.",
+    "sip": "The door for SIP MESSAGE.",
+    "http": "Health and metrics.",
+    "log": "What is logged, and where.",
+}
+
+
+class _Faults:
+    """Gathers what is wrong, so that an operator sees all of it at once."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.lines: list[str] = []
+
+    def add(self, section: str, name: str, right: str) -> None:
+        self.lines.append(f"{self.file}: [{section}] {name}: {right}")
+
+    def check(self) -> None:
+        if self.lines:
+            raise ConfigError("\n".join(self.lines))
+
+
+def _names(kind: type) -> set[str]:
+    return {key_name(field).lower() for field in fields(kind) if not field.metadata.get("hidden")}
+
+
+def _smpp_url(url: str) -> dict[str, str]:
+    """`SMPP;key=value;…` → its pairs. Raises BadValue."""
+    pairs = {}
+    for piece in filter(None, (piece.strip() for piece in url.split(";")[1:])):
+        name, equals, value = piece.partition("=")
+        if not equals:
+            raise BadValue(f"must be SMPP;key=value;…, not {name!r} without a value")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _gateway(name: str, section: str, values: dict[str, str], faults: _Faults) -> GatewaySettings:
+    """A gateway from its keys: its own, those with `smpp_`, and those inside `smsurl = SMPP;…`, which win."""
+    own = {k: v for k, v in values.items() if not k.lower().startswith("smpp_")}
+    smpp = {k[5:]: v for k, v in values.items() if k.lower().startswith("smpp_")}
+    url = next((v for k, v in own.items() if k.lower() == "smsurl"), "")
+    if url.upper().startswith("SMPP"):
+        try:
+            inside = _smpp_url(url)
+        except BadValue as error:
+            faults.add(section, "smsurl", str(error))
+            inside = {}
+        for k, v in inside.items():
+            (own if k.lower() in ("tps", "on_unknown") else smpp)[k] = v
+    elif url and not url.lower().startswith(("http://", "https://")):
+        faults.add(section, "smsurl", f"must be http://…, https://… or SMPP;key=value;…, not {url.split(':')[0]!r}")
+    smpp_settings = read_section(SmppSettings, smpp, lambda k, right: faults.add(section, f"smpp_{k}", right))
+    hidden = {"name", "smpp"}
+    for bad in [k for k in own if k.lower() in hidden]:
+        faults.add(section, bad, unknown_key(bad, _names(GatewaySettings)))
+        del own[bad]
+    gateway = read_section(GatewaySettings, own, lambda k, right: faults.add(section, k, right))
+    if url.upper().startswith("SMPP") and not smpp_settings.server:
+        faults.add(section, "smsurl", "must name the SMSC: SMPP;server=…")
+    return replace(gateway, name=name, smpp=smpp_settings)
+
+
+def _read_global(values: dict[str, str], faults: _Faults) -> tuple[GlobalSettings, GatewaySettings | None]:
+    sms_names, gateway_names = _names(GlobalSettings), _names(GatewaySettings)
+    sms, gateway = {}, {}
+    for name, text in values.items():
+        if name.lower() in gateway_names or name.lower().startswith("smpp_"):
+            gateway[name] = text
+        elif name.lower() in sms_names:
+            sms[name] = text
+        else:
+            faults.add("global", name, unknown_key(name, sms_names | gateway_names))
+    settings = read_section(GlobalSettings, sms, lambda k, right: faults.add("global", k, right))
+    default = _gateway("default", "global", gateway, faults)
+    return settings, default if default.smsurl or default.smpp.server else None
+
+
+def _parse(file: Path, text: str) -> configparser.ConfigParser:
+    # A value may hold ; # and %: only whole-line comments, no interpolation.
+    parser = configparser.ConfigParser(
+        interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"), inline_comment_prefixes=None
+    )
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's documented way to keep case
+    try:
+        parser.read_string(text, str(file))
+    except configparser.Error as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    return parser
+
+
+def parse(text: str, file: Path) -> Config:
+    """The settings in `text`; `file` is what faults name and whose folder relative paths start at.
+
+    Raises ConfigError with one line per fault.
+    """
+    parser, faults = _parse(file, text), _Faults(file)
+    gateways: list[GatewaySettings] = []
+    found: dict[str, object] = {}
+    for section in parser.sections():
+        values = dict(parser[section])
+        if section == "global":
+            found["sms"], default = _read_global(values, faults)
+            gateways += [default] if default else []
+        elif section in _SECTIONS:
+            found[section] = read_section(
+                _SECTIONS[section], values, lambda k, right, section=section: faults.add(section, k, right)  # type: ignore[misc]
+            )
+        elif section.startswith("gateway:") and section[8:].strip():
+            gateway = _gateway(section[8:].strip(), section, values, faults)
+            if not (gateway.smsurl or gateway.smpp.server):
+                faults.add(section, "smsurl", "must be set")
+            gateways.append(gateway)
+        else:
+            faults.add(section, "section", unknown_key(section, [*_SECTIONS, "global"]).replace("key", "section"))
+    _check_whole(found, gateways, faults)
+    faults.check()
+    return Config(folder=file.resolve().parent, gateways=tuple(gateways), **found)  # type: ignore[arg-type]
+
+
+def _check_whole(found: dict[str, object], gateways: list[GatewaySettings], faults: _Faults) -> None:
+    """What no single key can tell."""
+    sip = found.get("sip")
+    if isinstance(sip, SipSettings) and any(at.transport == "tls" for at in sip.listen):
+        for name in ("tls_cert", "tls_key"):
+            if not getattr(sip, name):
+                faults.add("sip", name, "must name a PEM file, since listen has tls:…")
+    names = [gateway.name for gateway in gateways]
+    for name in {name for name in names if names.count(name) > 1}:
+        faults.add(f"gateway:{name}", "section", "must be named otherwise: this name is taken")
+
+
+def load(file: Path) -> Config:
+    """Reads the config file. Raises ConfigError."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{file}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: must be UTF-8 text (byte {error.start} is not)") from error
+    return parse(text, file)
+
+
+def example_file() -> str:
+    """config.ini.example: every key with its default, unit and meaning."""
+    lines = ["# Every setting of voipsms with its default. Made by `make config.ini.example`; `voipsms check` tells what", "# is wrong with yours.", ""]  # fmt: skip
+    for section, kind in {"global": GlobalSettings, **_SECTIONS}.items():
+        lines += [f"# {_MEANINGS[section]}", f"[{section}]", *example(kind), ""]
+    lines += ["# One more way out; the same keys may stand in [global], for the gateway named `default`."]
+    lines += ["#[gateway:NAME]", *example(GatewaySettings), *example(SmppSettings, "smpp_"), ""]
+    return "\n".join(lines)
+
+
+def mysql_parameters(url: str) -> dict[str, object]:
+    """`mysql://user:password@host:port/name` → host, port, user, password, database."""
+    parts = urlsplit(url)
+    return {
+        "host": parts.hostname or "127.0.0.1",
+        "port": parts.port or 3306,
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "database": unquote(parts.path[1:]),
+    }

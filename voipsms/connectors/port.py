@@ -1,0 +1,48 @@
+"""What dispatch asks of a gateway, and what a gateway tells the rest of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from voipsms.model import Message, Part, Receipt, Submitted
+
+
+class Inbox(Protocol):
+    """Where a connector hands over what its provider says unasked. Both return after the commit, so that the
+    provider can be answered then; they raise StoreError where nothing could be kept."""
+
+    async def receipt(self, receipt: Receipt) -> None: ...
+
+    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None: ...
+
+
+class Connector(Protocol):
+    """One gateway's code. Every method runs on the event loop."""
+
+    name: str
+
+    def split(self, message: Message) -> Sequence[Part]:
+        """The units that this gateway takes one by one, in order; at least one. Pure but for the concatenation
+        reference, so it is called once a message."""
+        ...
+
+    def free(self) -> int:
+        """How many more parts may be submitted now; 0 while the gateway is down or its window is full."""
+        ...
+
+    async def submit(self, part: Part) -> Submitted:
+        """Raises SubmitError: GatewayDown, Throttled, SubmitFailed, SubmitRefused or OutcomeUnknown."""
+        ...
+
+    async def run(self) -> None:
+        """Keeps the gateway usable until cancelled. Calls the `wake` it was built with when free() grows from 0."""
+        ...
+
+    async def probe(self) -> None:
+        """Reaches (binds) the gateway without sending, and leaves again. Raises SubmitError with what is wrong."""
+        ...
+
+    async def close(self) -> None:
+        """Ends sessions in the protocol's own way (unbind). No submit is under way then."""
+        ...
