@@ -1,0 +1,123 @@
+"""What a target is: a mobile, another phone, a short code, a name. The only importer of phonenumbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
+
+from voipsms.errors import ImpossibleNumber, NotConverted, Refused
+from voipsms.model import Msisdn
+
+
+class Kind(Enum):
+    MOBILE = "mobile"  # or what may be one, where the numbering plan makes no difference (US)
+    PHONE = "phone"  # any other possible phone number: fixed, VoIP, unassigned range
+    SHORT = "short"  # 3 to 6 digits
+    NAME = "name"  # has letters
+    IMPOSSIBLE = "impossible"  # no letters, and no phone number either
+
+
+_NO_DIGITS = Msisdn("")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """`digits`: E.164 without +, or the short code; empty for NAME and IMPOSSIBLE. `region`: two letters, `001` for
+    worldwide services, empty where unknown."""
+
+    kind: Kind
+    digits: Msisdn = _NO_DIGITS
+    region: str = ""
+
+
+_NAME, _IMPOSSIBLE = Number(Kind.NAME), Number(Kind.IMPOSSIBLE)
+_KINDS = {PhoneNumberType.MOBILE: Kind.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE: Kind.MOBILE}
+_MAX_RAW = 64  # characters; E.164 has 15 digits, the rest is for separators and prefixes
+_SEPARATORS = str.maketrans("", "", "-.() ")
+_DIGITS = re.compile(r"\+?[0-9]+", re.ASCII)
+_SHORT = re.compile(r"[0-9]{3,6}", re.ASCII)
+
+
+def _dialled(raw: str) -> str:
+    """Without `tel:`, its parameters (RFC 3966 §3) and visual separators; `00` made `+`."""
+    if raw[:4].lower() == "tel:":
+        raw = raw[4:].partition(";")[0]
+    digits = raw.translate(_SEPARATORS)
+    return "+" + digits[2:] if digits.startswith("00") else digits
+
+
+def _readings(dialled: str, country: str) -> Iterator[PhoneNumber]:
+    """As whom a number may be meant, likeliest first."""
+    ways = [(dialled, country)]
+    if not dialled.startswith("+"):
+        ways.append(("+" + dialled, ""))
+        if country and dialled.startswith("0"):
+            ways.append((dialled[1:], country))  # a trunk 0, where this country's prefix is another
+    for digits, region in ways:
+        try:
+            yield phonenumbers.parse(digits, region or None)
+        except NumberParseException:
+            continue
+
+
+def _possible(number: PhoneNumber) -> bool:
+    return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+
+
+def _number(number: PhoneNumber, type: int) -> Number:
+    national = phonenumbers.national_significant_number(number)
+    region = phonenumbers.region_code_for_number(number) or ""
+    return Number(_KINDS.get(type, Kind.PHONE), Msisdn(f"{number.country_code}{national}"), region)
+
+
+def _phone(dialled: str, country: str) -> Number:
+    possible: PhoneNumber | None = None
+    for number in _readings(dialled, country):
+        type = phonenumbers.number_type(number)
+        if type != PhoneNumberType.UNKNOWN:  # so it is valid
+            return _number(number, type)
+        if possible is None and _possible(number):
+            possible = number
+    return _number(possible, PhoneNumberType.UNKNOWN) if possible else _IMPOSSIBLE
+
+
+@lru_cache(maxsize=20_000)
+def read_number(raw: str, country: str = "") -> Number:
+    """Never raises. `country`: two letters, whose national forms are understood and preferred; empty: none.
+
+    Understood are `+36…`, `0036…`, `36…`, national with the trunk prefix or without, `tel:`, separators `-.()` and space.
+    A number that may be read in several ways is the first that is valid, then the first that is possible: national,
+    international without +.
+    """
+    if len(raw) > _MAX_RAW:
+        return _NAME if any(map(str.isalpha, raw[:_MAX_RAW])) else _IMPOSSIBLE
+    dialled = _dialled(raw.strip())
+    if not _DIGITS.fullmatch(dialled):
+        return _NAME if any(map(str.isalpha, dialled)) else _IMPOSSIBLE
+    if _SHORT.fullmatch(dialled):
+        return Number(Kind.SHORT, Msisdn(dialled), country)
+    return _phone(dialled, country)
+
+
+_REFUSALS: tuple[dict[Kind, type[Refused]], ...] = (
+    dict.fromkeys(Kind, NotConverted),
+    {
+        Kind.PHONE: NotConverted,
+        Kind.SHORT: NotConverted,
+        Kind.NAME: NotConverted,
+        Kind.IMPOSSIBLE: ImpossibleNumber,
+    },
+    {Kind.SHORT: NotConverted, Kind.NAME: NotConverted, Kind.IMPOSSIBLE: ImpossibleNumber},
+    {Kind.NAME: ImpossibleNumber, Kind.IMPOSSIBLE: ImpossibleNumber},
+)
+
+
+def converts(mode: int, kind: Kind) -> type[Refused] | None:
+    """What refuses a target of this kind under `sendsmsmessages = mode` (0–3); None: it is converted to an SMS."""
+    return _REFUSALS[mode].get(kind)

@@ -1,0 +1,152 @@
+"""A text as the user data of its parts: 160/153 septets, 70/67 UTF-16 units, 140/134 octets.
+
+3GPP TS 23.040 §9.2.3.24.1. With a 16-bit reference the header is an octet longer, so 152, 66 and 133.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from voipsms.errors import TooLong
+from voipsms.model import Coding
+from voipsms.sms import gsm0338
+from voipsms.sms.gsm0338 import NotInAlphabet
+from voipsms.sms.transliterate import transliterate as nearest
+
+MAX_PARTS = 255  # the header counts them in one octet
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """`bodies`: the user data of each part in order, without its header; at least one."""
+
+    coding: Coding
+    bodies: tuple[bytes, ...]
+
+    @property
+    def parts(self) -> int:
+        return len(self.bodies)
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Octets that fit in a part (septets being unpacked): alone, after a 6-octet and after a 7-octet header."""
+
+    single: int
+    narrow: int
+    wide: int
+
+
+_OCTETS = _Room(140, 134, 133)
+_ROOM = {
+    Coding.GSM7: _Room(160, 153, 152),
+    Coding.UCS2: _Room(140, 134, 132),
+    Coding.LATIN1: _OCTETS,
+    Coding.BINARY: _OCTETS,
+}
+
+
+def _latin1(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise NotInAlphabet(f"U+{ord(text[error.start]):04X} is not in ISO 8859-1") from None
+
+
+def _utf16(text: str) -> bytes:
+    return text.encode("utf-16-be", "replace")  # half a surrogate pair becomes "?"
+
+
+_ENCODE: dict[Coding, Callable[[str], bytes]] = {
+    Coding.GSM7: gsm0338.encode,
+    Coding.UCS2: _utf16,
+    Coding.LATIN1: _latin1,
+    Coding.BINARY: _latin1,
+}
+
+
+def _pair_before(coding: Coding, octets: bytes, end: int) -> int:
+    """How many octets before `end` belong to a pair that a cut at `end` would separate."""
+    if coding is Coding.GSM7:
+        return 1 if octets[end - 1] == gsm0338.ESCAPE else 0
+    if coding is Coding.UCS2:
+        return 2 if 0xD8 <= octets[end - 2] <= 0xDB else 0
+    return 0
+
+
+def _cut(coding: Coding, octets: bytes, room: int) -> Iterator[bytes]:
+    start = 0
+    while len(octets) - start > room:
+        end = start + room - _pair_before(coding, octets, start + room)
+        yield octets[start:end]
+        start = end
+    yield octets[start:]
+
+
+def _segments(coding: Coding, octets: bytes, wide_reference: bool) -> Segments:
+    room = _ROOM[coding]
+    if len(octets) <= room.single:
+        return Segments(coding, (octets,))
+    each = room.wide if wide_reference else room.narrow
+    if len(octets) <= each * MAX_PARTS:
+        bodies = tuple(_cut(coding, octets, each))
+        if len(bodies) <= MAX_PARTS:
+            return Segments(coding, bodies)
+    raise TooLong(f"The message would take more than {MAX_PARTS} parts")
+
+
+def _encode(text: str, transliterate: bool) -> tuple[Coding, bytes]:
+    try:
+        return Coding.GSM7, gsm0338.encode(text)
+    except NotInAlphabet:
+        if transliterate:
+            # Where one character stays outside, replacing the others would win nothing: the text goes as it is.
+            return _encode_nearest(text)
+        return Coding.UCS2, _utf16(text)
+
+
+def _encode_nearest(text: str) -> tuple[Coding, bytes]:
+    try:
+        return Coding.GSM7, gsm0338.encode(nearest(text))
+    except NotInAlphabet:
+        return Coding.UCS2, _utf16(text)
+
+
+def segment(
+    text: str, *, transliterate: bool = False, wide_reference: bool = False, coding: Coding | None = None
+) -> Segments:
+    """The parts of a text. `coding` None: GSM7 where every character is in that alphabet, else UCS2.
+
+    With a coding given, characters are never replaced; BINARY takes each of U+0000–U+00FF as one octet.
+    Raises TooLong, and NotInAlphabet where the coding given lacks a character.
+    """
+    if coding is None:
+        coding, octets = _encode(text, transliterate)
+    else:
+        octets = _ENCODE[coding](text)
+    return _segments(coding, octets, wide_reference)
+
+
+def segment_octets(octets: bytes, *, wide_reference: bool = False) -> Segments:
+    """The parts of 8-bit user data. Raises TooLong."""
+    return _segments(Coding.BINARY, octets, wide_reference)
+
+
+def parts_needed(
+    text: str, *, transliterate: bool = False, wide_reference: bool = False, coding: Coding | None = None
+) -> int:
+    """As `segment`, for those who need only the count."""
+    return segment(text, transliterate=transliterate, wide_reference=wide_reference, coding=coding).parts
+
+
+def udh_for(number: int, total: int, reference: int, wide: bool = False) -> bytes:
+    """The header of part `number` (from 1) of `total`, its length octet included; empty where there is only one part.
+
+    The reference wraps at 8 bits (16 where wide). 3GPP TS 23.040 §9.2.3.24.1, §9.2.3.24.8.
+    """
+    if total == 1:
+        return b""
+    if wide:
+        return bytes((6, 0x08, 4, reference >> 8 & 0xFF, reference & 0xFF, total, number))
+    return bytes((5, 0x00, 3, reference & 0xFF, total, number))
