@@ -31,9 +31,11 @@ class Listen:
 def host_port(text: str) -> tuple[str, int]:
     """`host:port`, an IPv6 host in brackets. Raises BadValue."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise BadValue("must be host:port")
-    return host.strip("[]"), int(port)
+    bracketed = host.startswith("[") and host.endswith("]")
+    number = int(port) if port.isdecimal() and len(port) <= 5 else 65536
+    if not host.strip("[]") or (":" in host) != bracketed or number > 65535:
+        raise BadValue("must be host:port, an IPv6 host in brackets")
+    return host.strip("[]"), number
 
 
 def _sip_listen(text: str) -> tuple[Listen, ...]:
@@ -58,14 +60,18 @@ def _networks(text: str) -> tuple[Network, ...]:
 
 
 def _country(text: str) -> str:
-    if text and not (len(text) == 2 and text.isalpha()):
+    if text and not (len(text) == 2 and text.isascii() and text.isalpha()):
         raise BadValue("must be a two-letter country code such as HU, or empty")
     return text.upper()
 
 
 def _database_url(text: str) -> str:
-    url = urlsplit(text)
-    if url.scheme not in ("sqlite", "mysql") or (url.scheme == "mysql" and not (url.hostname and url.path[1:])):
+    try:
+        url = urlsplit(text)
+        whole = {"sqlite": not url.netloc, "mysql": bool(url.hostname and url.port != 0)}.get(url.scheme, False)
+    except ValueError:  # brackets or a port that are none
+        whole = False
+    if not whole or not url.path[1:]:
         raise BadValue("must be sqlite:///FILE or mysql://user:password@host:3306/name")
     return text
 
@@ -114,9 +120,7 @@ class SmppSettings:
         0, "service_type: 0 default, 1 CMT, 2 CPT, 3 VMN, 4 VMA, 5 WAP, 6 USSD, 7 CBS", least=0, most=7
     )
     timeout: float = key(60.0, "No PDU for so long: the session is dropped", unit="seconds", least=1)
-    sourceton: int = key(
-        -1, "source_addr_ton; -1: 5 for letters, 1 for numbers", name="SourceTON", least=-1, most=255
-    )
+    sourceton: int = key(-1, "source_addr_ton; -1: 5 for letters, 1 for numbers", name="SourceTON", least=-1, most=255)
     sourcenpi: int = key(-1, "source_addr_npi; -1: 0 for letters, 1 for numbers", name="SourceNPI", least=-1, most=255)
     destinationton: int = key(1, "dest_addr_ton", name="DestinationTON", least=0, most=255)
     destinationnpi: int = key(1, "dest_addr_npi", name="DestinationNPI", least=0, most=255)
@@ -191,8 +195,9 @@ class SipSettings:
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
     listen: Listen = key(
-        _http_listen("127.0.0.1:8080"), "Where /healthz, /readyz and /metrics are", parse=_http_listen
-    )
+        _http_listen("127.0.0.1:8080"), "Where /healthz, /readyz and /metrics are", parse=_http_listen,
+        shown="127.0.0.1:8080",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,39 +253,43 @@ def _names(kind: type) -> set[str]:
     return {key_name(field).lower() for field in fields(kind) if not field.metadata.get("hidden")}
 
 
+def _speaks_smpp(url: str) -> bool:
+    return url.partition(";")[0].strip().upper() == "SMPP"
+
+
 def _smpp_url(url: str) -> dict[str, str]:
-    """`SMPP;key=value;…` → its pairs. Raises BadValue."""
+    """`SMPP;key=value;…` → its pairs. Raises BadValue, without the text: it may be the rest of a password."""
     pairs = {}
-    for piece in filter(None, (piece.strip() for piece in url.split(";")[1:])):
+    for place, piece in enumerate(piece.strip() for piece in url.split(";")[1:]):
         name, equals, value = piece.partition("=")
-        if not equals:
-            raise BadValue(f"must be SMPP;key=value;…, not {name!r} without a value")
-        pairs[name.strip()] = value.strip()
+        if piece and not equals:
+            raise BadValue(f"must be SMPP;key=value;…, and piece {place + 1} has no value")
+        if piece:
+            pairs[name.strip().lower()] = value.strip()
     return pairs
 
 
 def _gateway(name: str, section: str, values: dict[str, str], faults: _Faults) -> GatewaySettings:
     """A gateway from its keys: its own, those with `smpp_`, and those inside `smsurl = SMPP;…`, which win."""
-    own = {k: v for k, v in values.items() if not k.lower().startswith("smpp_")}
-    smpp = {k[5:]: v for k, v in values.items() if k.lower().startswith("smpp_")}
-    url = next((v for k, v in own.items() if k.lower() == "smsurl"), "")
-    if url.upper().startswith("SMPP"):
+    own = {k: v for k, v in values.items() if not k.startswith("smpp_")}
+    smpp = {k[5:]: v for k, v in values.items() if k.startswith("smpp_")}
+    url = own.get("smsurl", "")
+    if _speaks_smpp(url):
         try:
-            inside = _smpp_url(url)
+            for k, v in _smpp_url(url).items():
+                (own if k in ("tps", "on_unknown") else smpp)[k] = v
         except BadValue as error:
             faults.add(section, "smsurl", str(error))
-            inside = {}
-        for k, v in inside.items():
-            (own if k.lower() in ("tps", "on_unknown") else smpp)[k] = v
+            return GatewaySettings(name=name)
     elif url and not url.lower().startswith(("http://", "https://")):
-        faults.add(section, "smsurl", f"must be http://…, https://… or SMPP;key=value;…, not {url.split(':')[0]!r}")
+        faults.add(section, "smsurl", "must be http://…, https://… or SMPP;key=value;…")
     smpp_settings = read_section(SmppSettings, smpp, lambda k, right: faults.add(section, f"smpp_{k}", right))
     hidden = {"name", "smpp"}
-    for bad in [k for k in own if k.lower() in hidden]:
+    for bad in [k for k in own if k in hidden]:
         faults.add(section, bad, unknown_key(bad, _names(GatewaySettings)))
         del own[bad]
     gateway = read_section(GatewaySettings, own, lambda k, right: faults.add(section, k, right))
-    if url.upper().startswith("SMPP") and not smpp_settings.server:
+    if _speaks_smpp(url) and not smpp_settings.server:
         faults.add(section, "smsurl", "must name the SMSC: SMPP;server=…")
     return replace(gateway, name=name, smpp=smpp_settings)
 
@@ -289,9 +298,9 @@ def _read_global(values: dict[str, str], faults: _Faults) -> tuple[GlobalSetting
     sms_names, gateway_names = _names(GlobalSettings), _names(GatewaySettings)
     sms, gateway = {}, {}
     for name, text in values.items():
-        if name.lower() in gateway_names or name.lower().startswith("smpp_"):
+        if name in gateway_names or name.startswith("smpp_"):
             gateway[name] = text
-        elif name.lower() in sms_names:
+        elif name in sms_names:
             sms[name] = text
         else:
             faults.add("global", name, unknown_key(name, sms_names | gateway_names))
@@ -301,15 +310,23 @@ def _read_global(values: dict[str, str], faults: _Faults) -> tuple[GlobalSetting
 
 
 def _parse(file: Path, text: str) -> configparser.ConfigParser:
-    # A value may hold ; # and %: only whole-line comments, no interpolation.
+    """Raises ConfigError, which names the line and never shows it: it may hold a password."""
+    # A value may hold ; # and %: only whole-line comments, no interpolation. No section is everybody's default.
     parser = configparser.ConfigParser(
-        interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"), inline_comment_prefixes=None
-    )
-    parser.optionxform = str  # type: ignore[assignment,method-assign]  # configparser's documented way to keep case
+        interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"), inline_comment_prefixes=None,
+        default_section="",
+    )  # fmt: skip
     try:
         parser.read_string(text, str(file))
-    except configparser.Error as error:
-        raise ConfigError(" ".join(str(error).split())) from error
+    except configparser.MissingSectionHeaderError as error:
+        raise ConfigError(f"{file}: line {error.lineno}: must come after a [section]") from None
+    except configparser.DuplicateSectionError as error:
+        raise ConfigError(f"{file}: [{error.section}] section: stands twice (line {error.lineno})") from None
+    except configparser.DuplicateOptionError as error:
+        raise ConfigError(f"{file}: [{error.section}] {error.option}: stands twice (line {error.lineno})") from None
+    except configparser.ParsingError as error:
+        lines = [f"{file}: line {number}: must be key = value" for number, _ in error.errors]
+        raise ConfigError("\n".join(lines)) from None
     return parser
 
 
@@ -328,7 +345,9 @@ def parse(text: str, file: Path) -> Config:
             gateways += [default] if default else []
         elif section in _SECTIONS:
             found[section] = read_section(
-                _SECTIONS[section], values, lambda k, right, section=section: faults.add(section, k, right)  # type: ignore[misc]
+                _SECTIONS[section],
+                values,
+                lambda k, right, section=section: faults.add(section, k, right),  # type: ignore[misc]
             )
         elif section.startswith("gateway:") and section[8:].strip():
             gateway = _gateway(section[8:].strip(), section, values, faults)
@@ -367,7 +386,8 @@ def load(file: Path) -> Config:
 
 def example_file() -> str:
     """config.ini.example: every key with its default, unit and meaning."""
-    lines = ["# Every setting of voipsms with its default. Made by `make config.ini.example`; `voipsms check` tells what", "# is wrong with yours.", ""]  # fmt: skip
+    lines = ["# Every setting of voipsms with its default. Made by `make config.ini.example`;"]
+    lines += ["# `voipsms check` tells what is wrong with yours.", ""]
     for section, kind in {"global": GlobalSettings, **_SECTIONS}.items():
         lines += [f"# {_MEANINGS[section]}", f"[{section}]", *example(kind), ""]
     lines += ["# One more way out; the same keys may stand in [global], for the gateway named `default`."]

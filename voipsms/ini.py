@@ -32,9 +32,11 @@ def key(
     least: float | None = None,
     most: float | None = None,
     name: str = "",
+    shown: str = "",
     secret: bool = False,
 ) -> Any:
-    """A setting. `name` is the key's spelling in the file where it differs from the field's."""
+    """A setting. `name` is the key's spelling in the file where it differs from the field's, `shown` the default's
+    where it differs from str()."""
     metadata = {
         "meaning": meaning,
         "unit": unit,
@@ -43,6 +45,7 @@ def key(
         "least": least,
         "most": most,
         "name": name,
+        "shown": shown,
     }
     return dataclasses.field(default=default, metadata=metadata, repr=not secret)
 
@@ -83,8 +86,11 @@ def _decimal(text: str) -> Decimal:
         raise BadValue("must be a decimal number such as 0.05") from None
     if not value.is_finite():
         raise BadValue("must be a finite number")
-    if value.quantize(Decimal("0.000001")) != value:
+    exponent = value.normalize().as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -6:
         raise BadValue("must have six decimal places at the most")
+    if abs(value) >= 10**12:  # in millionths it has to fit 64 bits
+        raise BadValue("must be less than 1000000000000")
     return value
 
 
@@ -152,5 +158,5 @@ def example(kind: Any, prefix: str = "") -> list[str]:
         unit = f" [{meta['unit']}]" if meta["unit"] else ""
         choices = f" ({' | '.join(meta['choices'])})" if meta["choices"] else ""
         lines.append(f"# {meta['meaning']}{choices}{unit}")
-        lines.append(f"#{prefix}{key_name(field)} = {show(field.default)}".rstrip())
+        lines.append(f"#{prefix}{key_name(field)} = {meta['shown'] or show(field.default)}".rstrip())
     return lines
