@@ -1,0 +1,29 @@
+"""The real servers that several areas share."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.mariadb import MariaDb
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[MariaDb]:
+    """A server for the whole run. A test that kills or pauses it brings it back."""
+    with tempfile.TemporaryDirectory(prefix="voipsms-") as folder:  # short: the socket's path is bounded
+        server = MariaDb(Path(folder))
+        server.install()
+        with server:
+            yield server
+
+
+@pytest.fixture
+def mysql_url(mariadb: MariaDb) -> Iterator[str]:
+    """An empty database."""
+    url = mariadb.new_database()
+    yield url
+    mariadb.drop_database(url)

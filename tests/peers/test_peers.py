@@ -1,0 +1,84 @@
+"""Each peer starts, does its work and ends."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from tests.peers import certificates
+from tests.peers.mariadb import PASSWORD, USER, MariaDb
+from tests.peers.ports import free_ports
+from tests.peers.program import binary
+from voipsms.config import mysql_parameters
+
+
+def test_ports_differ_and_are_free() -> None:
+    ports = free_ports(5)
+    assert len(set(ports)) == 5
+    for port in ports:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+
+
+def test_missing_program_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError, match="install-debian"):
+        binary("no-such-program")
+
+
+def _one(url: str, statement: str) -> object:
+    with pymysql.connect(**mysql_parameters(url)) as connection, connection.cursor() as cursor:  # type: ignore[call-overload]
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+
+def test_mariadb_gives_an_empty_database(mysql_url: str) -> None:
+    assert mysql_url.startswith(f"mysql://{USER}:{PASSWORD}@127.0.0.1:")
+    assert _one(mysql_url, "SELECT count(*) FROM information_schema.tables WHERE table_schema = database()") == 0
+
+
+def test_mariadb_keeps_what_it_has_when_killed(mariadb: MariaDb, mysql_url: str) -> None:
+    _one(mysql_url, "SELECT 1")
+    mariadb.execute(f"CREATE TABLE {mysql_url.rpartition('/')[2]}.t AS SELECT 7 AS n")
+    mariadb.kill()
+    with pytest.raises(pymysql.err.OperationalError):
+        _one(mysql_url, "SELECT 1")
+    mariadb.start()
+    assert _one(mysql_url, "SELECT n FROM t") == 7
+
+
+def test_mariadb_paused_is_silent(mariadb: MariaDb, mysql_url: str) -> None:
+    mariadb.pause()
+    try:
+        with pytest.raises(pymysql.err.OperationalError):
+            pymysql.connect(read_timeout=1, connect_timeout=1, **mysql_parameters(mysql_url))  # type: ignore[call-overload]
+    finally:
+        mariadb.resume()
+    assert _one(mysql_url, "SELECT 1") == 1
+
+
+def test_certificates_are_trusted_through_their_authority(tmp_path: Path) -> None:
+    ca = certificates.authority(tmp_path)
+    own = certificates.server(tmp_path, ca)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.certificate, own.key)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.sendall(b"hello")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        trust = ssl.create_default_context(cafile=str(ca.certificate))
+        with (
+            socket.create_connection(listener.getsockname()) as plain,
+            trust.wrap_socket(plain, server_hostname="localhost") as secured,
+        ):
+            assert secured.recv(5) == b"hello"
+        thread.join()
