@@ -1,0 +1,38 @@
+"""The HTTP side of the house: alive, ready, counted. Further paths come as routes from the modules that answer them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from voipsms import metrics
+
+Parts = Callable[[], Mapping[str, str | None]]  # part → what is wrong with it; None: usable
+
+
+def _healthz(request: Request) -> Response:
+    return PlainTextResponse("alive\n")
+
+
+def _metrics(request: Request) -> Response:
+    body, content_type = metrics.exposition()
+    return Response(body, headers={"Content-Type": content_type})
+
+
+def _readyz(parts: Parts) -> Route:
+    async def readyz(request: Request) -> Response:
+        found = parts()
+        ready = not any(found.values())
+        body = {"ready": ready, "parts": {name: fault or "usable" for name, fault in found.items()}}
+        return JSONResponse(body, 200 if ready else 503, headers={"Cache-Control": "no-store"})
+
+    return Route("/readyz", readyz)
+
+
+def build(parts: Parts, routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """The application: /healthz, /readyz and /metrics, then `routes`."""
+    return Starlette(routes=[Route("/healthz", _healthz), _readyz(parts), Route("/metrics", _metrics), *routes])
