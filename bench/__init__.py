@@ -1,0 +1,1 @@
+"""Benchmarks: voipsms beside Kannel, on this machine, in one run."""
