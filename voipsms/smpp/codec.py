@@ -61,6 +61,8 @@ def _read_short_message(frame: bytes, at: int) -> tuple[ShortMessage, int]:
     destination = frame.index(0, source + 3)
     scheduled = frame.index(0, destination + 4)
     validity = frame.index(0, scheduled + 1)
+    if validity - at > 2 * LONGEST_STRING:
+        raise PduError("a parameter is too long", ESME_RINVPARLEN)
     text = validity + 6
     tail = text + frame[validity + 5]
     if tail > len(frame):

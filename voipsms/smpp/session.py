@@ -1,0 +1,358 @@
+"""One SMPP session, either end of it, without a network: octets in, events out; time comes in as an argument.
+
+Whoever owns a Session feeds `receive_data`, takes `events()`, writes `data_to_send()`, and calls `on_timeout` when
+`next_timeout()` is due. After a Closed event the connection is to be ended once the rest of `data_to_send()` is out.
+Times are seconds of any steady clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from voipsms.errors import ProtocolError
+from voipsms.smpp.codec import Framer, decode, encode
+from voipsms.smpp.pdu import (
+    ALERT_NOTIFICATION,
+    BIND_RECEIVER,
+    BIND_TRANSCEIVER,
+    BIND_TRANSMITTER,
+    DATA_SM,
+    DELIVER_SM,
+    ENQUIRE_LINK,
+    GENERIC_NACK,
+    NOTHING,
+    QUERY_SM,
+    RESPONSE,
+    SUBMIT_SM,
+    UNBIND,
+    Body,
+    Pdu,
+    PduError,
+    Tlvs,
+    command_name,
+    has_answer,
+)
+from voipsms.smpp.status import ESME_RALYBND, ESME_RINVBNDSTS, ESME_RINVCMDID, ESME_ROK
+
+LAST_SEQUENCE: Final = 0x7FFFFFFF  # §5.1.4; then 1 again
+
+
+class Side(Enum):
+    ESME = "ESME"
+    SMSC = "SMSC"
+
+    @property
+    def peer(self) -> Side:
+        return Side.SMSC if self is Side.ESME else Side.ESME
+
+
+class State(Enum):
+    """§2.2, and UNBOUND where the session ended by unbind."""
+
+    OPEN = "OPEN"
+    BOUND_TX = "BOUND_TX"
+    BOUND_RX = "BOUND_RX"
+    BOUND_TRX = "BOUND_TRX"
+    UNBOUND = "UNBOUND"
+    CLOSED = "CLOSED"
+
+
+_OPEN = frozenset({State.OPEN})
+_SENDS = frozenset({State.BOUND_TX, State.BOUND_TRX})  # the ESME does
+_RECEIVES = frozenset({State.BOUND_RX, State.BOUND_TRX})
+_BOUND = _SENDS | _RECEIVES
+_OVER = frozenset({State.UNBOUND, State.CLOSED})
+_BINDS = {
+    BIND_TRANSMITTER: State.BOUND_TX,
+    BIND_RECEIVER: State.BOUND_RX,
+    BIND_TRANSCEIVER: State.BOUND_TRX,
+}
+
+LEGAL: Final[dict[tuple[Side, int], frozenset[State]]] = {  # §2.3: who may issue what, when
+    (Side.ESME, BIND_TRANSMITTER): _OPEN,
+    (Side.ESME, BIND_RECEIVER): _OPEN,
+    (Side.ESME, BIND_TRANSCEIVER): _OPEN,
+    (Side.ESME, SUBMIT_SM): _SENDS,
+    (Side.ESME, DATA_SM): _SENDS,
+    (Side.ESME, QUERY_SM): _SENDS,
+    (Side.SMSC, DELIVER_SM): _RECEIVES,
+    (Side.SMSC, DATA_SM): _RECEIVES,
+    (Side.SMSC, ALERT_NOTIFICATION): _RECEIVES,
+    # Before a bind only since 5.0, but peers of every version do it, to see whether the port answers.
+    (Side.ESME, ENQUIRE_LINK): _BOUND | _OPEN,
+    (Side.SMSC, ENQUIRE_LINK): _BOUND | _OPEN,
+    (Side.ESME, UNBIND): _BOUND,
+    (Side.SMSC, UNBIND): _BOUND,
+}
+_WINDOWED = frozenset({SUBMIT_SM, DELIVER_SM, DATA_SM})
+
+
+class NotAllowed(ProtocolError):
+    """This end asked for what the session's state or window doesn't allow now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timers:
+    """Seconds; 0: never."""
+
+    enquire: float = 25.0  # enquire_link when nothing was received for so long
+    response: float = 30.0  # a request without an answer for so long is given up
+    inactivity: float = 60.0  # the session ends when nothing was received for so long
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The peer asks; answer with `respond`. enquire_link and unbind are answered by the session itself."""
+
+    pdu: Pdu
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer to one of our requests, a generic_nack included. `context` is what `request` was given."""
+
+    pdu: Pdu
+    command_id: int  # the request's
+    context: object
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseTimeout:
+    sequence_number: int
+    command_id: int
+    context: object
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session is over. `unanswered`: command id and context of every request that got no answer."""
+
+    reason: str
+    unanswered: tuple[tuple[int, object], ...]
+
+
+Event = Request | Response | ResponseTimeout | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class _Outstanding:
+    command_id: int
+    context: object
+    due: float
+
+
+class Session:
+    """`watch(direction, pdu)` sees every PDU, `>` ours and `<` the peer's; None costs nothing."""
+
+    def __init__(
+        self,
+        side: Side,
+        now: float,
+        *,
+        window: int = 100,
+        timers: Timers | None = None,
+        watch: Callable[[str, Pdu], None] | None = None,
+    ) -> None:
+        self.side = side
+        self.state = State.OPEN
+        self.end_reason = ""
+        self.strays = 0  # PDUs that answer nothing we asked, or are no PDU and can't be answered
+        self._carries = LEGAL[side, SUBMIT_SM if side is Side.ESME else DELIVER_SM]
+        self._window = window
+        self._timers = timers or Timers()
+        self._watch = watch
+        self._framer = Framer()
+        self._sequence = 0
+        self._outstanding: dict[int, _Outstanding] = {}  # by sequence number, in the order of their being due
+        self._in_window = 0
+        self._unbinding = False
+        self._heard = now  # when the peer last sent a PDU
+        self._enquired = False  # since then
+        self._events: list[Event] = []
+        self._octets: list[bytes] = []
+
+    # -- this end's wishes --
+
+    @property
+    def room(self) -> int:
+        """How many more messages the window takes; 0 while the session can't carry any."""
+        return self._window - self._in_window if self.submits and not self._unbinding else 0
+
+    @property
+    def submits(self) -> bool:
+        """Whether the session is bound for messages of this end."""
+        return self.state in self._carries
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in _OVER
+
+    @property
+    def outstanding(self) -> int:
+        return len(self._outstanding)
+
+    def request(
+        self, command_id: int, now: float, body: Body = NOTHING, tlvs: Tlvs = (), context: object = None
+    ) -> int:
+        """Sends a request, returns its sequence number. Raises NotAllowed, and PduError for what can't be encoded."""
+        if self.state not in LEGAL.get((self.side, command_id), ()) or self._unbinding:
+            raise NotAllowed(f"{command_name(command_id)} is not for an {self.side.value} in {self.state.value}")
+        windowed = command_id in _WINDOWED
+        if windowed and self._in_window >= self._window:
+            raise NotAllowed(f"{self._in_window} messages wait for their answers already")
+        sequence = self._next_sequence()
+        self._send(command_id, ESME_ROK, sequence, body, tlvs)
+        self._sequence = sequence
+        self._in_window += windowed
+        self._unbinding = command_id == UNBIND
+        due = now + self._timers.response if self._timers.response else float("inf")
+        if has_answer(command_id):
+            self._outstanding[sequence] = _Outstanding(command_id, context, due)
+        return sequence
+
+    def respond(self, request: Pdu, command_status: int = ESME_ROK, body: Body = NOTHING, tlvs: Tlvs = ()) -> None:
+        """Answers a Request; of no effect when the session is over. A bind that is answered ESME_ROK binds."""
+        if self.state in _OVER:
+            return
+        self._send(request.command_id | RESPONSE, command_status, request.sequence_number, body, tlvs)
+        if request.command_id in _BINDS and command_status == ESME_ROK:
+            self.state = _BINDS[request.command_id]
+
+    def nack(self, sequence_number: int, command_status: int) -> None:
+        self._send(GENERIC_NACK, command_status, sequence_number)
+
+    def close(self, reason: str, state: State = State.CLOSED) -> None:
+        """The connection has ended, or has to. The Closed event follows, once."""
+        if self.state in _OVER:
+            return
+        self.state, self.end_reason = state, reason
+        unanswered = tuple((known.command_id, known.context) for known in self._outstanding.values())
+        self._outstanding.clear()
+        self._in_window = 0
+        self._events.append(Closed(reason, unanswered))
+
+    # -- what comes in and goes out --
+
+    def receive_data(self, octets: bytes, now: float) -> None:
+        self._heard, self._enquired = now, False
+        self._framer.receive_data(octets)
+        try:
+            for frame in self._framer.frames():
+                if self.state in _OVER:
+                    return
+                self._receive(frame)
+        except PduError as error:  # the framing itself: nothing after it can be trusted
+            if self.state not in _OVER:
+                self.nack(0, error.command_status)
+                self.close(str(error))
+
+    def events(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def data_to_send(self) -> bytes:
+        octets = b"".join(self._octets)
+        self._octets.clear()
+        return octets
+
+    def next_timeout(self) -> float:
+        """When on_timeout is due; infinity: never."""
+        if self.state in _OVER:
+            return float("inf")
+        timers, due = self._timers, float("inf")
+        for known in self._outstanding.values():
+            due = known.due
+            break
+        if timers.inactivity:
+            due = min(due, self._heard + timers.inactivity)
+        if timers.enquire and not self._enquired and self.state in _BOUND:
+            due = min(due, self._heard + timers.enquire)
+        return due
+
+    def on_timeout(self, now: float) -> None:
+        if self.state in _OVER:
+            return
+        while self._outstanding:
+            sequence, first = next(iter(self._outstanding.items()))
+            if first.due > now:
+                break
+            self._settle(sequence)
+            if first.command_id in (ENQUIRE_LINK, UNBIND):
+                return self.close(f"no answer to {command_name(first.command_id)}")
+            self._events.append(ResponseTimeout(sequence, first.command_id, first.context))
+        silence = now - self._heard
+        if self._timers.inactivity and silence >= self._timers.inactivity:
+            self.close(f"nothing received for {silence:.0f} s")
+        elif self._timers.enquire and silence >= self._timers.enquire and not self._enquired and self.state in _BOUND:
+            self._enquired = True
+            if not self._unbinding:
+                self.request(ENQUIRE_LINK, now)
+
+    # -- inside --
+
+    def _next_sequence(self) -> int:
+        sequence = self._sequence % LAST_SEQUENCE + 1
+        while sequence in self._outstanding:
+            sequence = sequence % LAST_SEQUENCE + 1
+        return sequence
+
+    def _send(self, command_id: int, command_status: int, sequence: int, body: Body = NOTHING, tlvs: Tlvs = ()) -> None:
+        self._octets.append(encode(command_id, command_status, sequence, body, tlvs))
+        if self._watch:
+            self._watch(">", Pdu(command_id, command_status, sequence, body, tlvs))
+
+    def _settle(self, sequence: int) -> _Outstanding:
+        known = self._outstanding.pop(sequence)
+        self._in_window -= known.command_id in _WINDOWED
+        return known
+
+    def _receive(self, frame: bytes) -> None:
+        try:
+            pdu = decode(frame)
+        except PduError as error:
+            return self._receive_bad(error)
+        if self._watch:
+            self._watch("<", pdu)
+        if pdu.command_id >= RESPONSE:
+            self._receive_response(pdu)
+        else:
+            self._receive_request(pdu)
+
+    def _receive_bad(self, error: PduError) -> None:
+        """A frame that is no PDU; the stream is whole, so the session goes on (§3.3)."""
+        if error.command_id >= RESPONSE or error.command_id == ALERT_NOTIFICATION:
+            self.strays += 1  # an answer is never answered, or two ends could nack each other for ever
+        elif error.command_status == ESME_RINVCMDID or not has_answer(error.command_id):
+            self.nack(error.sequence_number, error.command_status)
+        else:
+            self._send(error.command_id | RESPONSE, error.command_status, error.sequence_number)
+
+    def _receive_request(self, pdu: Pdu) -> None:
+        command_id = pdu.command_id
+        if self.state not in LEGAL.get((self.side.peer, command_id), ()):
+            status = ESME_RALYBND if command_id in _BINDS and self.state in _BOUND else ESME_RINVBNDSTS
+            if has_answer(command_id):
+                self.respond(pdu, status)
+        elif command_id == ENQUIRE_LINK:
+            self.respond(pdu)
+        elif command_id == UNBIND:
+            self.respond(pdu)
+            self.close("the peer unbound", State.UNBOUND)
+        else:
+            self._events.append(Request(pdu))
+
+    def _receive_response(self, pdu: Pdu) -> None:
+        known = self._outstanding.get(pdu.sequence_number)
+        if known is None or pdu.command_id not in (known.command_id | RESPONSE, GENERIC_NACK):
+            self.strays += 1
+            return
+        self._settle(pdu.sequence_number)
+        if known.command_id in _BINDS and pdu.command_status == ESME_ROK and pdu.command_id != GENERIC_NACK:
+            self.state = _BINDS[known.command_id]
+        if known.command_id == UNBIND:
+            self.close("unbound", State.UNBOUND)
+        elif known.command_id != ENQUIRE_LINK:  # a generic_nack to that is a sign of life, too
+            self._events.append(Response(pdu, known.command_id, known.context))

@@ -1,0 +1,49 @@
+"""PDUs in words, for the debug log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Final
+
+from voipsms.smpp.pdu import MESSAGE_PAYLOAD, Pdu
+from voipsms.smpp.status import status
+
+Trace = Callable[[str, str], None]  # direction: `>` ours, `<` the peer's; text
+
+_NUMBERS: Final = frozenset({"source_addr", "destination_addr", "esme_addr"})
+
+
+def masked_number(number: str) -> str:
+    """The middle digits of a number replaced by *; names stay."""
+    if not number.lstrip("+").isdecimal() or len(number) < 7:
+        return number
+    return number[:4] + "*" * (len(number) - 6) + number[-2:]
+
+
+def _shown(name: str, value: str | int | bytes, mask: bool) -> str:
+    if name == "password":
+        return "***"
+    if isinstance(value, bytes):
+        return f"*{len(value)} octets*" if mask else value.hex()
+    return masked_number(value) if mask and name in _NUMBERS and isinstance(value, str) else str(value)
+
+
+def describe(pdu: Pdu, mask: bool) -> str:
+    """Name, sequence number, status, and what isn't at its default. Never a password; with `mask` no texts either."""
+    words = [pdu.name, f"#{pdu.sequence_number}"]
+    if pdu.is_response or pdu.command_status:
+        words.append(status(pdu.command_status).name + (f"({pdu.command_status:#x})" if pdu.command_status else ""))
+    for field in fields(pdu.body):
+        value = getattr(pdu.body, field.name)
+        if value not in ("", 0, b""):
+            words.append(f"{field.name}={_shown(field.name, value, mask)}")
+    for tag, octets in pdu.tlvs:
+        text = f"*{len(octets)} octets*" if mask and tag == MESSAGE_PAYLOAD else octets.hex()
+        words.append(f"tlv{tag:#06x}={text}")
+    return " ".join(words)
+
+
+def watch(trace: Trace, mask: bool) -> Callable[[str, Pdu], None]:
+    """What a Session's `watch` is to be for this trace."""
+    return lambda direction, pdu: trace(direction, describe(pdu, mask))
