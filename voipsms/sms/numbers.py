@@ -91,7 +91,8 @@ def _phone(dialled: str, country: str) -> Number:
 def read_number(raw: str, country: str = "") -> Number:
     """Never raises. `country`: two letters, whose national forms are understood and preferred; empty: none.
 
-    Understood are `+36…`, `0036…`, `36…`, national with the trunk prefix or without, `tel:`, separators `-.()` and space.
+    Understood are `+36…`, `0036…`, `36…`, national with the trunk prefix or without, `tel:`,
+    and the separators `-.()` and space.
     A number that may be read in several ways is the first that is valid, then the first that is possible: national,
     international without +.
     """

@@ -13,6 +13,7 @@ from voipsms.model import Coding
 from voipsms.sms import gsm0338
 from voipsms.sms.gsm0338 import NotInAlphabet
 from voipsms.sms.transliterate import transliterate as nearest
+from voipsms.sms.udh import Concatenation, concatenation_element, serialize
 
 MAX_PARTS = 255  # the header counts them in one octet
 
@@ -143,10 +144,8 @@ def parts_needed(
 def udh_for(number: int, total: int, reference: int, wide: bool = False) -> bytes:
     """The header of part `number` (from 1) of `total`, its length octet included; empty where there is only one part.
 
-    The reference wraps at 8 bits (16 where wide). 3GPP TS 23.040 §9.2.3.24.1, §9.2.3.24.8.
+    The reference wraps at 8 bits (16 where wide). Raises BadHeader where there is no such part.
     """
-    if total == 1:
+    if total == 1 == number:
         return b""
-    if wide:
-        return bytes((6, 0x08, 4, reference >> 8 & 0xFF, reference & 0xFF, total, number))
-    return bytes((5, 0x00, 3, reference & 0xFF, total, number))
+    return serialize((concatenation_element(Concatenation(reference, total, number, wide)),))
