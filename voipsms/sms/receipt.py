@@ -99,7 +99,7 @@ def read_date(text: str) -> datetime | None:
 
     Twelve digits are read with seconds where that makes a date.
     """
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal()):
         text = re.sub("[^0-9]", "", text[:32])
     for century in ("20", "") if len(text) == 12 else ("20",) if len(text) == 10 else ("",):
         date = century + text
@@ -115,7 +115,7 @@ def read_date(text: str) -> datetime | None:
 
 
 def _count(text: str) -> int | None:
-    digits = text.strip(_PADDING)[:9]
+    digits = _first_word(text)[:9]
     return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
