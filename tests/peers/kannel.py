@@ -114,7 +114,7 @@ class Kannel:
             "sms": r"SMS: received (\d+) \(\d+ queued\), sent (\d+)",
             "dlr": r"DLR: received (\d+), sent (\d+)",
         }
-        found = {}
+        found: dict[str, int] = {}
         for name, pattern in patterns.items():
             if match := re.search(pattern, status):
                 found |= {f"{name}_received": int(match[1]), f"{name}_sent": int(match[2])}

@@ -46,7 +46,7 @@ class Program:
 
     def __init__(self, name: str, command: Sequence[str | Path], folder: Path, cwd: Path | None = None) -> None:
         self.name = name
-        self.command = [binary(str(command[0])), *map(str, command[1:])]
+        self.argv = [binary(str(command[0])), *map(str, command[1:])]
         self.folder = folder
         self.cwd = cwd or folder
         self.log = folder / f"{name}.log"
@@ -59,7 +59,7 @@ class Program:
     def start(self) -> Self:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self.argv, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, **self.environment}, start_new_session=True,
             )  # fmt: skip
         try:

@@ -1,0 +1,101 @@
+"""voipsms: SIP MESSAGE by UDP → the same SMSC, with receipts, price, ledger and CDR, durable at every 202."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import mean
+
+from bench.load import Load, generate
+from bench.measure import Figures, measure
+from tests.peers.gateway import Gateway
+from tests.peers.mariadb import MariaDb
+from tests.peers.smscsim import Smsc
+
+OUTSTANDING = 200  # requests without an answer, closed loop
+PACE = 1000  # messages a second, open loop
+PACED_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    smsc: Smsc
+    gateway: Gateway
+
+    def run(self, name: str, messages: int, outstanding: int, *rate: int) -> Figures:
+        def load() -> Load:
+            return generate("load_sip", self.gateway.sip_port, messages, outstanding, *rate)
+
+        return measure(name, self.smsc, self.gateway.cpu_seconds, load)
+
+
+@contextmanager
+def _started(folder: Path, url: str = "sqlite:///voipsms.db") -> Iterator[_Started]:
+    """A warm gateway."""
+    with Smsc(folder) as smsc:
+        gateway = Gateway(folder, smsc.port, url)
+        gateway.add_user()
+        with gateway:
+            started = _Started(smsc, gateway)
+            started.run("warm-up", 500, 50)
+            yield started
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="voipsms-bench-") as name:
+        yield Path(name)
+
+
+def sqlite(messages: int) -> Figures:
+    with _folder() as folder, _started(folder) as started:
+        return started.run("sqlite", messages, OUTSTANDING)
+
+
+def mariadb(messages: int) -> Figures:
+    with _folder() as folder:
+        server = MariaDb(folder)
+        server.install()
+        with server, _started(folder, server.new_database()) as started:
+            return started.run("mariadb", messages, OUTSTANDING)
+
+
+def paced(_: int) -> Figures:
+    """1,000 messages a second, whatever the gateway does."""
+    with _folder() as folder, _started(folder) as started:
+        return started.run("paced", PACE * PACED_SECONDS, 10 * PACE, PACE)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Samples the gateway's resident memory ten times a second."""
+
+    gateway: Gateway
+    samples: list[int] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while not self.over.wait(0.1):
+            self.samples.append(self.gateway.rss_bytes())
+
+    def growth(self) -> float:
+        """The last quarter's mean over the first's."""
+        quarter = max(1, len(self.samples) // 4)
+        return mean(self.samples[-quarter:]) / mean(self.samples[:quarter])
+
+
+def memory(messages: int) -> Figures:
+    with _folder() as folder, _started(folder) as started:
+        watch = _Watch(started.gateway)
+        thread = threading.Thread(target=watch.run)
+        thread.start()
+        try:
+            figures = started.run("memory", messages, OUTSTANDING)
+        finally:
+            watch.over.set()
+            thread.join()
+        return replace(figures, rss_growth=watch.growth())
