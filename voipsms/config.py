@@ -78,7 +78,7 @@ def _database_url(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class GlobalSettings:
-    enablesms: bool = key(True, "The SMS module; false refuses every message with 503")
+    enablesms: bool = key(True, "The SMS module; false: no message is converted (404)")
     sendsmsmessages: int = key(
         1, "Convert SIP chat to SMS: 0 no, 1 to mobile numbers, 2 to all phone numbers, 3 to all destinations",
         least=0, most=3,
@@ -99,7 +99,10 @@ class GlobalSettings:
     maxparts: int = key(10, "The longest text taken, in SMS parts", unit="parts", least=1, most=255)
     transliterate: bool = key(False, "Replace characters that would force UCS-2 by their nearest GSM 03.38 ones")
     smsexpire: int = key(
-        7200, "A message that no receipt has settled by then becomes final as it stands", unit="minutes", least=1
+        7200,
+        "A message is not sent after so long; one that was, and has no receipt by then, becomes UNKNOWN",
+        unit="minutes",
+        least=1,
     )
     queue: int = key(
         20000, "Messages that may wait for a provider; above it new ones get 503", unit="messages", least=1

@@ -1,4 +1,4 @@
-"""The words that every layer shares. Values only: frozen, slotted, without behaviour that needs a network or a clock."""
+"""The words that every layer shares. Values only: frozen, slotted, in need of no network or clock."""
 
 from __future__ import annotations
 

@@ -73,10 +73,10 @@ def split_values(text: str, separator: str = ",") -> list[str]:
     return [piece for piece in (piece.strip() for piece in pieces) if piece]
 
 
-def parse_params(text: str) -> dict[str, str]:
+def parse_params(text: str, separator: str = ";") -> dict[str, str]:
     """`;name=value;flag` → names in lower case with unquoted values, "" for a flag. Raises SipParseError."""
     found: dict[str, str] = {}
-    for piece in split_values(text, ";"):
+    for piece in split_values(text, separator):
         name, _, value = piece.partition("=")
         name = name.strip().lower()
         if name in found or not name:

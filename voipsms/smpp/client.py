@@ -7,13 +7,13 @@ when its window is full another one takes over, and between two sessions an SMSC
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 from typing import Final
 
 from voipsms.config import SmppSettings
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError
+from voipsms.log import Log
 from voipsms.smpp.link import Link
 from voipsms.smpp.pdu import (
     BIND_RECEIVER,
@@ -31,7 +31,7 @@ from voipsms.smpp.session import Closed, Event, Request, Response, ResponseTimeo
 from voipsms.smpp.status import ESME_ROK, Verdict, status
 from voipsms.smpp.trace import Trace, watch
 
-log = logging.getLogger(__name__)
+log = Log("smpp")
 
 FIRST_DELAY: Final = 0.5  # seconds between the end of a session and the next attempt; doubles each time
 LONGEST_DELAY: Final = 30.0
@@ -126,7 +126,7 @@ class Client:
             if loop.time() - started > LONGEST_DELAY:
                 delay = FIRST_DELAY
             pause = delay * random.uniform(0.5, 1.0)
-            log.warning("%s: %s; again in %.1f s", self._peer, reason, pause)
+            log.warning("not bound", peer=self._peer, reason=reason, again_in=round(pause, 1))
             await asyncio.sleep(pause)
             delay = min(delay * 2, LONGEST_DELAY)
 
@@ -141,7 +141,7 @@ class Client:
             await self._unbind(link)
             return "closed"
         self._set_links([*self._links, link])
-        log.info("%s: bound as %s", self._peer, link.session.state.value)
+        log.info("bound", peer=self._peer, session=link.session.state.value)
         self._room()
         try:
             return await asyncio.shield(link.closed)

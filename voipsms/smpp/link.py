@@ -30,6 +30,7 @@ class Link(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = float("inf")
         self.closed: asyncio.Future[str] = self._loop.create_future()
+        self.lost: asyncio.Future[None] = self._loop.create_future()  # the connection itself is gone
 
     @property
     def room(self) -> int:
@@ -49,6 +50,12 @@ class Link(asyncio.Protocol):
         """Ends the connection without unbind."""
         self.session.close(reason)
         self._flush()
+
+    def abort(self, reason: str) -> None:
+        """Ends the connection at once; what is not written yet is dropped."""
+        if self._transport is not None:
+            self._transport.abort()
+        self.close(reason)
 
     # -- asyncio.Protocol --
 
@@ -74,6 +81,8 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
+        if not self.lost.done():
+            self.lost.set_result(None)
         self.session.close(f"connection lost: {error}" if error else "the peer closed the connection")
         self._flush()
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Final
 
+from voipsms.masking import HIDDEN, mask_number
 from voipsms.smpp.pdu import MESSAGE_PAYLOAD, Pdu
 from voipsms.smpp.status import status
 
@@ -14,19 +15,12 @@ Trace = Callable[[str, str], None]  # direction: `>` ours, `<` the peer's; text
 _NUMBERS: Final = frozenset({"source_addr", "destination_addr", "esme_addr"})
 
 
-def masked_number(number: str) -> str:
-    """The middle digits of a number replaced by *; names stay."""
-    if not number.lstrip("+").isdecimal() or len(number) < 7:
-        return number
-    return number[:4] + "*" * (len(number) - 6) + number[-2:]
-
-
 def _shown(name: str, value: str | int | bytes, mask: bool) -> str:
     if name == "password":
-        return "***"
+        return HIDDEN
     if isinstance(value, bytes):
-        return f"*{len(value)} octets*" if mask else value.hex()
-    return masked_number(value) if mask and name in _NUMBERS and isinstance(value, str) else str(value)
+        return f"{HIDDEN} ({len(value)})" if mask else value.hex()
+    return mask_number(value) if mask and name in _NUMBERS and isinstance(value, str) else str(value)
 
 
 def describe(pdu: Pdu, mask: bool) -> str:
@@ -39,7 +33,7 @@ def describe(pdu: Pdu, mask: bool) -> str:
         if value not in ("", 0, b""):
             words.append(f"{field.name}={_shown(field.name, value, mask)}")
     for tag, octets in pdu.tlvs:
-        text = f"*{len(octets)} octets*" if mask and tag == MESSAGE_PAYLOAD else octets.hex()
+        text = f"{HIDDEN} ({len(octets)})" if mask and tag == MESSAGE_PAYLOAD else octets.hex()
         words.append(f"tlv{tag:#06x}={text}")
     return " ".join(words)
 

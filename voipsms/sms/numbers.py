@@ -87,7 +87,6 @@ def _phone(dialled: str, country: str) -> Number:
     return _number(possible, PhoneNumberType.UNKNOWN) if possible else _IMPOSSIBLE
 
 
-@lru_cache(maxsize=20_000)
 def read_number(raw: str, country: str = "") -> Number:
     """Never raises. `country`: two letters, whose national forms are understood and preferred; empty: none.
 
@@ -98,6 +97,11 @@ def read_number(raw: str, country: str = "") -> Number:
     """
     if len(raw) > _MAX_RAW:
         return _NAME if any(map(str.isalpha, raw[:_MAX_RAW])) else _IMPOSSIBLE
+    return _read(raw, country)
+
+
+@lru_cache(maxsize=20_000)
+def _read(raw: str, country: str) -> Number:
     dialled = _dialled(raw.strip())
     if not _DIGITS.fullmatch(dialled):
         return _NAME if any(map(str.isalpha, dialled)) else _IMPOSSIBLE

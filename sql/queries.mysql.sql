@@ -1,0 +1,156 @@
+-- Batches travel as one JSON parameter `rows`, an array of arrays: one statement a batch.
+-- STRAIGHT_JOIN: from the batch to the tables, whatever the optimizer believes of JSON_TABLE's size.
+
+-- name: insert_ingress!
+INSERT INTO tb_ingress (id, ingress_key, message_id, code, text)
+SELECT j.id, j.ingress_key, j.message_id, j.code, j.text
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', ingress_key VARCHAR(255) PATH '$[1]', message_id BIGINT
+    PATH '$[2]', code VARCHAR(255) PATH '$[3]', text TEXT PATH '$[4]')) AS j;
+
+-- name: answer_ingress!
+-- The answer that a sender waited for (smsthread=0).
+UPDATE tb_ingress AS t STRAIGHT_JOIN JSON_TABLE(:rows, '$[*]' COLUMNS (ingress_key VARCHAR(255) PATH '$[0]', code
+    VARCHAR(255) PATH '$[1]', text TEXT PATH '$[2]')) AS j
+ON t.ingress_key = j.ingress_key SET t.code = j.code, t.text = j.text;
+
+-- name: insert_messages!
+INSERT INTO tb_messages (id, created, direction, door, user_id, gateway_id, sender, target, text, coding, parts,
+    duration, price, cost, currency, client_ip, message_class, state, changed)
+SELECT j.id, j.created, j.direction, j.door, j.user_id, j.gateway_id, j.sender, j.target, j.text, j.coding, j.parts,
+    j.duration, j.price, j.cost, j.currency, j.client_ip, j.message_class, j.state, j.changed
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', created BIGINT PATH '$[1]', direction VARCHAR(255) PATH
+    '$[2]', door VARCHAR(255) PATH '$[3]', user_id BIGINT PATH '$[4]', gateway_id BIGINT PATH '$[5]', sender
+    VARCHAR(255) PATH '$[6]', target VARCHAR(255) PATH '$[7]', text TEXT PATH '$[8]', coding VARCHAR(255) PATH '$[9]',
+    parts BIGINT PATH '$[10]', duration BIGINT PATH '$[11]', price BIGINT PATH '$[12]', cost BIGINT PATH '$[13]',
+    currency VARCHAR(255) PATH '$[14]', client_ip VARCHAR(255) PATH '$[15]', message_class BIGINT PATH '$[16]', state
+    VARCHAR(255) PATH '$[17]', changed BIGINT PATH '$[18]')) AS j;
+
+-- name: insert_queue!
+INSERT INTO tb_queue (id, node, stage, attempt, due)
+SELECT j.id, j.node, j.stage, j.attempt, j.due
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]', stage BIGINT PATH '$[2]',
+    attempt BIGINT PATH '$[3]', due BIGINT PATH '$[4]')) AS j;
+
+-- name: insert_ledger!
+INSERT INTO tb_ledger (id, user_id, msgid, kind, amount, created, comment)
+SELECT j.id, j.user_id, j.msgid, j.kind, j.amount, j.created, j.comment
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', user_id BIGINT PATH '$[1]', msgid BIGINT PATH '$[2]',
+    kind VARCHAR(255) PATH '$[3]', amount BIGINT PATH '$[4]', created BIGINT PATH '$[5]', comment VARCHAR(255) PATH
+    '$[6]')) AS j;
+
+-- name: insert_parts!
+INSERT INTO tb_parts (message_id, part, attempt, gateway_id, provider_id, state)
+SELECT j.message_id, j.part, j.attempt, j.gateway_id, j.provider_id, j.state
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIGINT PATH '$[1]', attempt BIGINT PATH
+    '$[2]', gateway_id BIGINT PATH '$[3]', provider_id VARCHAR(255) PATH '$[4]', state VARCHAR(255) PATH '$[5]')) AS j;
+
+-- name: insert_receipts!
+INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment)
+SELECT j.id, j.gateway_id, j.provider_id, j.state, j.error, j.comment
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', provider_id VARCHAR(255)
+    PATH '$[2]', state VARCHAR(255) PATH '$[3]', error VARCHAR(255) PATH '$[4]', comment VARCHAR(255) PATH '$[5]')) AS
+    j;
+
+-- name: apply_balances!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', delta BIGINT PATH '$[1]')) AS j STRAIGHT_JOIN tb_users
+    AS t ON t.id = j.id
+SET t.balance = t.balance + j.delta;
+
+-- name: move_queue!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]', stage BIGINT PATH '$[2]',
+    attempt BIGINT PATH '$[3]', due BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_queue AS t ON t.id = j.id
+SET t.node = j.node, t.stage = j.stage, t.attempt = j.attempt, t.due = j.due;
+
+-- name: settle_parts!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIGINT PATH '$[1]', attempt BIGINT PATH
+    '$[2]', state VARCHAR(255) PATH '$[3]')) AS j STRAIGHT_JOIN tb_parts AS t ON t.message_id = j.message_id AND
+    t.part = j.part AND t.attempt = j.attempt
+SET t.state = j.state;
+
+-- name: update_messages!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', state VARCHAR(255) PATH '$[1]', reason VARCHAR(255)
+    PATH '$[2]', comment VARCHAR(255) PATH '$[3]', changed BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_messages AS t ON
+    t.id = j.id
+SET t.state = j.state, t.reason = j.reason, t.comment = j.comment, t.changed = j.changed;
+
+-- name: update_cdrs!
+-- keeps: 1 leaves duration and price as they are, 0 makes them 0.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', state VARCHAR(255) PATH '$[1]', reason VARCHAR(255)
+    PATH '$[2]', comment VARCHAR(255) PATH '$[3]', keeps BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_cdrs AS t ON t.id
+    = j.id
+SET t.state = j.state, t.reason = j.reason, t.comment = j.comment, t.duration = t.duration * j.keeps, t.price =
+    t.price * j.keeps;
+
+-- name: insert_cdrs!
+-- took: 1 the provider took the message (its duration and price), 0 it did not (0 and 0).
+INSERT INTO tb_cdrs (id, msgid, type, direction, user_id, gateway_id, sender, target, start, duration, parts, price,
+    cost, currency, state, reason,
+    comment)
+SELECT m.id, m.id, 'SMS', m.direction, m.user_id, m.gateway_id, m.sender, m.target, m.created, m.duration * j.took,
+    m.parts,
+    m.price * j.took, m.cost * j.took, m.currency, j.state, j.reason, j.comment
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', took BIGINT PATH '$[1]', state VARCHAR(255) PATH '$[2]',
+    reason VARCHAR(255) PATH '$[3]', comment VARCHAR(255) PATH '$[4]')) AS j
+STRAIGHT_JOIN tb_messages AS m ON m.id = j.id;
+
+-- name: delete_queue!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_queue AS t ON t.id =
+    j.id;
+
+-- name: delete_receipts!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_receipts AS t ON t.id =
+    j.id;
+
+-- name: find_ingress
+SELECT t.ingress_key, t.message_id, t.code, t.text
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (ingress_key VARCHAR(255) PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_ingress AS t ON t.ingress_key = j.ingress_key;
+
+-- name: lock_accounts
+SELECT t.id, t.balance, t.credit_limit, t.type
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_users AS t ON t.id = j.id
+ORDER BY t.id FOR UPDATE;
+
+-- name: match_receipts
+-- The common case: the id as it stands, of a message that waits for it.
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', form VARCHAR(255) PATH
+    '$[2]')) AS j
+STRAIGHT_JOIN tb_parts AS p ON p.provider_id = j.form AND p.gateway_id = j.gateway_id
+STRAIGHT_JOIN tb_queue AS q ON q.id = p.message_id AND q.stage = 2
+STRAIGHT_JOIN tb_messages AS m ON m.id = p.message_id
+ORDER BY p.message_id DESC;
+
+-- name: match_receipts_again
+-- The rest: other spellings of the id, and messages that are final already; the newest that fits.
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', form VARCHAR(255) PATH
+    '$[2]')) AS j
+STRAIGHT_JOIN tb_parts AS p ON p.message_id = (
+    SELECT MAX(o.message_id) FROM tb_parts AS o WHERE o.provider_id = j.form AND o.gateway_id = j.gateway_id
+) AND p.provider_id = j.form
+STRAIGHT_JOIN tb_messages AS m ON m.id = p.message_id;
+
+-- name: parts_of
+-- The states of all parts of some messages, the newest attempt of each.
+SELECT p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_parts AS p ON p.message_id = j.id
+STRAIGHT_JOIN tb_messages AS m ON m.id = j.id
+ORDER BY p.message_id, p.part, p.attempt;
+
+-- name: claim_queue!
+-- node_was guards against another process that claimed the row first.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node_was BIGINT PATH '$[1]', node BIGINT PATH '$[2]'))
+    AS j STRAIGHT_JOIN tb_queue AS t ON t.id = j.id AND t.node = j.node_was
+SET t.node = j.node;
+
+-- name: load_queue
+SELECT q.id, q.stage, q.attempt, q.due, m.created, m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text,
+    m.coding,
+    m.parts, m.duration, m.price, m.cost, m.currency, m.client_ip, m.message_class
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_queue AS q ON q.id = j.id AND q.node = :node
+STRAIGHT_JOIN tb_messages AS m ON m.id = j.id
+ORDER BY q.id;

@@ -1,0 +1,152 @@
+-- Statements that read the same on both engines. Batches, which do not, are in queries.<engine>.sql.
+
+-- name: setting
+SELECT value FROM tb_settings WHERE name = :name;
+
+-- name: delete_setting!
+DELETE FROM tb_settings WHERE name = :name;
+
+-- name: insert_setting!
+INSERT INTO tb_settings (name, value) VALUES (:name, :value);
+
+-- name: bump_revision!
+-- Tells every process that accounts, numbers or opt-outs have changed.
+UPDATE tb_settings SET value = CAST(value + 1 AS CHAR) WHERE name = 'revision';
+
+-- name: nodes
+SELECT node, holder, lease, mark FROM tb_nodes ORDER BY node;
+
+-- name: insert_node!
+INSERT INTO tb_nodes (node, holder, lease, mark) VALUES (:node, :holder, :lease, :mark);
+
+-- name: take_node!
+UPDATE tb_nodes SET holder = :holder, lease = :lease WHERE node = :node AND holder = :held_by AND lease = :lease_was;
+
+-- name: disown!
+-- What the process that had this node number before us left behind.
+UPDATE tb_queue SET node = 0 WHERE stage < 2 AND node = :node;
+
+-- name: owned
+SELECT id FROM tb_queue WHERE stage < 2 AND node = :node;
+
+-- name: renew_lease!
+-- Fences: no row changes where another process has taken this node over. mark proves afterwards what was committed.
+UPDATE tb_nodes SET lease = :lease, mark = :mark WHERE node = :node AND holder = :holder;
+
+-- name: release_node!
+UPDATE tb_nodes SET lease = 0 WHERE node = :node AND holder = :holder;
+
+-- name: node_lease
+SELECT lease FROM tb_nodes WHERE node = :node AND holder = :holder;
+
+-- name: node_mark
+SELECT mark FROM tb_nodes WHERE node = :node AND holder = :holder;
+
+-- name: unowned
+-- Work that nobody alive does: never owned, or its owner's lease is over.
+SELECT q.id, q.node
+FROM tb_queue AS q
+WHERE q.stage < 2 AND q.id > :after AND q.node NOT IN (SELECT n.node FROM tb_nodes AS n WHERE n.lease >= :now)
+ORDER BY q.id
+LIMIT 500;
+
+-- name: overdue
+-- Taken by a provider, and no receipt has settled it in time.
+SELECT q.id FROM tb_queue AS q WHERE q.stage = 2 AND q.due < :now ORDER BY q.due LIMIT 500;
+
+-- name: orphans
+SELECT id, gateway_id, provider_id, state, error, comment FROM tb_receipts WHERE id > :after ORDER BY id LIMIT 500;
+
+-- name: forget_orphans!
+DELETE FROM tb_receipts WHERE id < :before;
+
+-- name: forget_ingress!
+DELETE FROM tb_ingress WHERE id < :before;
+
+-- name: users
+SELECT id, username, type, ha1_md5, ha1_sha256, enabled, balance, credit_limit, currency FROM tb_users ORDER BY id;
+
+-- name: user_numbers
+SELECT number, user_id FROM tb_numbers ORDER BY number;
+
+-- name: opted_out
+SELECT number, sender FROM tb_optout;
+
+-- name: user_by_name
+SELECT id, balance, currency, type FROM tb_users WHERE username = :username;
+
+-- name: insert_user!
+INSERT INTO tb_users (
+    id, username, type, password, ha1_md5, ha1_sha256, balance, credit_limit, currency, created
+) VALUES (
+    :id, :username, :type, :password, :ha1_md5, :ha1_sha256, 0, :credit_limit, :currency, :created
+);
+
+-- name: insert_number!
+INSERT INTO tb_numbers (number, user_id) VALUES (:number, :user_id);
+
+-- name: number_owner
+SELECT user_id FROM tb_numbers WHERE number = :number;
+
+-- name: credit_user!
+UPDATE tb_users SET balance = balance + :amount WHERE id = :id;
+
+-- name: insert_movement!
+INSERT INTO tb_ledger (id, user_id, msgid, kind, amount, created, comment)
+VALUES (:id, :user_id, NULL, :kind, :amount, :created, :comment);
+
+-- name: list_users
+SELECT u.id, u.username, u.type, u.enabled, u.balance, u.credit_limit, u.currency, u.created
+FROM tb_users AS u
+WHERE u.type <> 'smsgw'
+ORDER BY u.id;
+
+-- name: message
+SELECT id, created, state, reason, comment, sender, target, parts, price, currency, gateway_id, text
+FROM tb_messages
+WHERE id = :id;
+
+-- name: cdrs
+-- Oldest first, a page at a time: `after` is the last id of the page before.
+SELECT c.id, c.msgid, c.type, c.direction, u.username, c.sender, c.target, g.username, c.start, c.duration, c.parts, c.price, c.cost,
+    c.currency, c.state, c.reason, c.comment
+FROM tb_cdrs AS c
+LEFT JOIN tb_users AS u ON u.id = c.user_id
+LEFT JOIN tb_users AS g ON g.id = c.gateway_id
+WHERE c.id > :after AND c.start >= :start AND c.start < :stop
+    AND (:username = '' OR u.username = :username) AND (:gateway = '' OR g.username = :gateway)
+    AND (:type = '' OR c.type = :type)
+ORDER BY c.id
+LIMIT 1000;
+
+-- name: wrong_balances
+SELECT u.username, u.balance, COALESCE(SUM(l.amount), 0)
+FROM tb_users AS u
+LEFT JOIN tb_ledger AS l ON l.user_id = u.id
+GROUP BY u.id, u.username, u.balance
+HAVING u.balance <> COALESCE(SUM(l.amount), 0);
+
+-- name: wrong_charges
+-- Messages that are no longer waiting for a provider: what the ledger took for each is what its one CDR says.
+SELECT x.msgid, x.charged, x.billed, x.cdrs
+FROM (
+    SELECT y.msgid, SUM(y.charged) AS charged, SUM(y.billed) AS billed, SUM(y.cdrs) AS cdrs
+    FROM (
+        SELECT l.msgid, -SUM(l.amount) AS charged, 0 AS billed, 0 AS cdrs
+        FROM tb_ledger AS l
+        WHERE l.msgid IS NOT NULL
+        GROUP BY l.msgid
+        UNION ALL
+        SELECT c.msgid, 0, SUM(c.price), COUNT(*) FROM tb_cdrs AS c GROUP BY c.msgid
+    ) AS y
+    GROUP BY y.msgid
+) AS x
+LEFT JOIN tb_queue AS q ON q.id = x.msgid AND q.stage < 2
+WHERE q.id IS NULL AND (x.charged <> x.billed OR x.cdrs <> 1);
+
+-- name: missing_cdrs
+SELECT m.id
+FROM tb_messages AS m
+LEFT JOIN tb_cdrs AS c ON c.msgid = m.id
+LEFT JOIN tb_queue AS q ON q.id = m.id
+WHERE c.id IS NULL AND q.id IS NULL;

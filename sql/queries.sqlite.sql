@@ -1,0 +1,149 @@
+-- Batches travel as one JSON parameter `rows`, an array of arrays: one statement a batch, run without the GIL.
+-- CROSS JOIN keeps SQLite from choosing another order than the one written.
+
+-- name: insert_ingress!
+INSERT INTO tb_ingress (id, ingress_key, message_id, code, text)
+SELECT j.id, j.ingress_key, j.message_id, j.code, j.text
+FROM (SELECT value->>0 AS id, value->>1 AS ingress_key, value->>2 AS message_id, value->>3 AS code, value->>4 AS text
+    FROM json_each(:rows)) AS j;
+
+-- name: answer_ingress!
+-- The answer that a sender waited for (smsthread=0).
+UPDATE tb_ingress SET code = j.code, text = j.text
+FROM (SELECT value->>0 AS ingress_key, value->>1 AS code, value->>2 AS text FROM json_each(:rows)) AS j
+WHERE tb_ingress.ingress_key = j.ingress_key;
+
+-- name: insert_messages!
+INSERT INTO tb_messages (id, created, direction, door, user_id, gateway_id, sender, target, text, coding, parts,
+    duration, price, cost, currency, client_ip, message_class, state, changed)
+SELECT j.id, j.created, j.direction, j.door, j.user_id, j.gateway_id, j.sender, j.target, j.text, j.coding, j.parts,
+    j.duration, j.price, j.cost, j.currency, j.client_ip, j.message_class, j.state, j.changed
+FROM (SELECT value->>0 AS id, value->>1 AS created, value->>2 AS direction, value->>3 AS door, value->>4 AS user_id,
+    value->>5 AS gateway_id, value->>6 AS sender, value->>7 AS target, value->>8 AS text, value->>9 AS coding,
+    value->>10 AS parts, value->>11 AS duration, value->>12 AS price, value->>13 AS cost, value->>14 AS currency,
+    value->>15 AS client_ip, value->>16 AS message_class, value->>17 AS state, value->>18 AS changed FROM
+    json_each(:rows)) AS j;
+
+-- name: insert_queue!
+INSERT INTO tb_queue (id, node, stage, attempt, due)
+SELECT j.id, j.node, j.stage, j.attempt, j.due
+FROM (SELECT value->>0 AS id, value->>1 AS node, value->>2 AS stage, value->>3 AS attempt, value->>4 AS due FROM
+    json_each(:rows)) AS j;
+
+-- name: insert_ledger!
+INSERT INTO tb_ledger (id, user_id, msgid, kind, amount, created, comment)
+SELECT j.id, j.user_id, j.msgid, j.kind, j.amount, j.created, j.comment
+FROM (SELECT value->>0 AS id, value->>1 AS user_id, value->>2 AS msgid, value->>3 AS kind, value->>4 AS amount,
+    value->>5 AS created, value->>6 AS comment FROM json_each(:rows)) AS j;
+
+-- name: insert_parts!
+INSERT INTO tb_parts (message_id, part, attempt, gateway_id, provider_id, state)
+SELECT j.message_id, j.part, j.attempt, j.gateway_id, j.provider_id, j.state
+FROM (SELECT value->>0 AS message_id, value->>1 AS part, value->>2 AS attempt, value->>3 AS gateway_id, value->>4 AS
+    provider_id, value->>5 AS state FROM json_each(:rows)) AS j;
+
+-- name: insert_receipts!
+INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment)
+SELECT j.id, j.gateway_id, j.provider_id, j.state, j.error, j.comment
+FROM (SELECT value->>0 AS id, value->>1 AS gateway_id, value->>2 AS provider_id, value->>3 AS state, value->>4 AS
+    error, value->>5 AS comment FROM json_each(:rows)) AS j;
+
+-- name: apply_balances!
+UPDATE tb_users SET balance = tb_users.balance + j.delta
+FROM (SELECT value->>0 AS id, value->>1 AS delta FROM json_each(:rows)) AS j
+WHERE tb_users.id = j.id;
+
+-- name: move_queue!
+UPDATE tb_queue SET node = j.node, stage = j.stage, attempt = j.attempt, due = j.due
+FROM (SELECT value->>0 AS id, value->>1 AS node, value->>2 AS stage, value->>3 AS attempt, value->>4 AS due FROM
+    json_each(:rows)) AS j
+WHERE tb_queue.id = j.id;
+
+-- name: settle_parts!
+UPDATE tb_parts SET state = j.state
+FROM (SELECT value->>0 AS message_id, value->>1 AS part, value->>2 AS attempt, value->>3 AS state FROM
+    json_each(:rows)) AS j
+WHERE tb_parts.message_id = j.message_id AND tb_parts.part = j.part AND tb_parts.attempt = j.attempt;
+
+-- name: update_messages!
+UPDATE tb_messages SET state = j.state, reason = j.reason, comment = j.comment, changed = j.changed
+FROM (SELECT value->>0 AS id, value->>1 AS state, value->>2 AS reason, value->>3 AS comment, value->>4 AS changed FROM
+    json_each(:rows)) AS j
+WHERE tb_messages.id = j.id;
+
+-- name: update_cdrs!
+-- keeps: 1 leaves duration and price as they are, 0 makes them 0.
+UPDATE tb_cdrs SET state = j.state, reason = j.reason, comment = j.comment, duration = tb_cdrs.duration * j.keeps,
+    price = tb_cdrs.price * j.keeps
+FROM (SELECT value->>0 AS id, value->>1 AS state, value->>2 AS reason, value->>3 AS comment, value->>4 AS keeps FROM
+    json_each(:rows)) AS j
+WHERE tb_cdrs.id = j.id;
+
+-- name: insert_cdrs!
+-- took: 1 the provider took the message (its duration and price), 0 it did not (0 and 0).
+INSERT INTO tb_cdrs (id, msgid, type, direction, user_id, gateway_id, sender, target, start, duration, parts, price,
+    cost, currency, state, reason,
+    comment)
+SELECT m.id, m.id, 'SMS', m.direction, m.user_id, m.gateway_id, m.sender, m.target, m.created, m.duration * j.took,
+    m.parts,
+    m.price * j.took, m.cost * j.took, m.currency, j.state, j.reason, j.comment
+FROM (SELECT value->>0 AS id, value->>1 AS took, value->>2 AS state, value->>3 AS reason, value->>4 AS comment FROM
+    json_each(:rows)) AS j
+CROSS JOIN tb_messages AS m ON m.id = j.id;
+
+-- name: delete_queue!
+DELETE FROM tb_queue WHERE id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: delete_receipts!
+DELETE FROM tb_receipts WHERE id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: find_ingress
+SELECT t.ingress_key, t.message_id, t.code, t.text
+FROM (SELECT value->>0 AS ingress_key FROM json_each(:rows)) AS j
+CROSS JOIN tb_ingress AS t ON t.ingress_key = j.ingress_key;
+
+-- name: lock_accounts
+SELECT t.id, t.balance, t.credit_limit, t.type
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_users AS t ON t.id = j.id;
+
+-- name: match_receipts
+-- The common case: the id as it stands, of a message that waits for it.
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS form FROM json_each(:rows)) AS j
+CROSS JOIN tb_parts AS p ON p.provider_id = j.form AND p.gateway_id = j.gateway_id
+CROSS JOIN tb_queue AS q ON q.id = p.message_id AND q.stage = 2
+CROSS JOIN tb_messages AS m ON m.id = p.message_id
+ORDER BY p.message_id DESC;
+
+-- name: match_receipts_again
+-- The rest: other spellings of the id, and messages that are final already; the newest that fits.
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS form FROM json_each(:rows)) AS j
+CROSS JOIN tb_parts AS p ON p.message_id = (
+    SELECT MAX(o.message_id) FROM tb_parts AS o WHERE o.provider_id = j.form AND o.gateway_id = j.gateway_id
+) AND p.provider_id = j.form
+CROSS JOIN tb_messages AS m ON m.id = p.message_id;
+
+-- name: parts_of
+-- The states of all parts of some messages, the newest attempt of each.
+SELECT p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_parts AS p ON p.message_id = j.id
+CROSS JOIN tb_messages AS m ON m.id = j.id
+ORDER BY p.message_id, p.part, p.attempt;
+
+-- name: claim_queue!
+-- node_was guards against another process that claimed the row first.
+UPDATE tb_queue SET node = j.node
+FROM (SELECT value->>0 AS id, value->>1 AS node_was, value->>2 AS node FROM json_each(:rows)) AS j
+WHERE tb_queue.id = j.id AND tb_queue.node = j.node_was;
+
+-- name: load_queue
+SELECT q.id, q.stage, q.attempt, q.due, m.created, m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text,
+    m.coding,
+    m.parts, m.duration, m.price, m.cost, m.currency, m.client_ip, m.message_class
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_queue AS q ON q.id = j.id AND q.node = :node
+CROSS JOIN tb_messages AS m ON m.id = j.id
+ORDER BY q.id;

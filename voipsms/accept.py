@@ -1,0 +1,120 @@
+"""May this be sent, who pays, how much, which way: pure decisions over what is in memory."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from voipsms.config import GlobalSettings
+from voipsms.directory import Account, Directory
+from voipsms.errors import (
+    EmptyText,
+    NobodyToBill,
+    NoCredit,
+    NoGateway,
+    NotConverted,
+    OptedOut,
+    TooLong,
+    UserInactive,
+)
+from voipsms.model import Coding, GatewayId, Message, MessageId, Micros, Millis, Msisdn, Submission, UserType
+from voipsms.money import micros
+from voipsms.sms.numbers import Kind, Number, converts, read_number
+from voipsms.sms.segment import segment
+
+ALPHANUMERIC = 11  # characters of an alphanumeric sender, 3GPP TS 23.040 §9.1.2.5
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
+
+
+def accept(
+    submission: Submission,
+    directory: Directory,
+    settings: GlobalSettings,
+    gateways: Sequence[GatewayId],
+    bill_to: str,
+    message_id: MessageId,
+    now: Millis,
+) -> Message:
+    """The message that this submission becomes. `gateways`: those that may take it, in order. Raises Refused."""
+    target = _target(submission, settings)
+    account = _payer(submission, directory, bill_to, settings.country)
+    sender = _sender(submission, account, bill_to, settings.country)
+    if directory.is_opted_out(target, sender):
+        raise OptedOut
+    text = _UNSENDABLE.sub("�", submission.text)
+    coding, parts = _measure(text, settings)
+    if not gateways:
+        raise NoGateway
+    price = micros(settings.smsprice)
+    if not account.affords(price):
+        raise NoCredit
+    return Message(
+        id=message_id,
+        created=now,
+        door=submission.door,
+        user_id=account.id,
+        gateway_id=gateways[0],
+        sender=sender,
+        target=target,
+        text=text,
+        coding=coding,
+        parts=parts,
+        duration=settings.smstime,
+        price=price,
+        cost=Micros(0),
+        currency=account.currency,
+        client_ip=submission.client_ip,
+        message_class=submission.message_class,
+        ingress_key=submission.ingress_key,
+    )
+
+
+def _target(submission: Submission, settings: GlobalSettings) -> Msisdn:
+    number = read_number(submission.target, settings.country)
+    if not settings.enablesms:
+        raise NotConverted
+    if refusal := converts(settings.sendsmsmessages, number.kind):
+        raise refusal
+    return Msisdn(number.digits)
+
+
+def _payer(submission: Submission, directory: Directory, bill_to: str, country: str) -> Account:
+    """The first of the names and numbers that the door vouches for which is an account, else who pays for the rest."""
+    found = (find(directory, payer, country) for payer in submission.payers)
+    account = next((account for account in found if account), None) or directory.by_name.get(bill_to)
+    if account is None:
+        raise NobodyToBill
+    if not account.enabled:
+        raise UserInactive
+    return account
+
+
+def find(directory: Directory, name: str, country: str) -> Account | None:
+    """The account with this name, or to which this number belongs."""
+    if account := directory.by_name.get(name) or directory.by_number.get(name):
+        return account
+    return directory.by_number.get(read_number(name, country).digits)
+
+
+def _sender(submission: Submission, account: Account, bill_to: str, country: str) -> str:
+    """A user sends from one of the numbers of that user; who pays for others, and admins, from what they say."""
+    said = read_number(submission.sender, country)
+    free = account.type is UserType.ADMIN or account.name == bill_to
+    if not free and account.numbers and said.digits not in account.numbers:
+        return account.numbers[0]
+    return _spelled(said, submission.sender)
+
+
+def _spelled(number: Number, raw: str) -> str:
+    if number.kind in (Kind.NAME, Kind.IMPOSSIBLE):
+        return _UNSENDABLE.sub("", raw).strip()[:ALPHANUMERIC]
+    return number.digits
+
+
+def _measure(text: str, settings: GlobalSettings) -> tuple[Coding, int]:
+    if not text:
+        raise EmptyText
+    segments = segment(text, transliterate=settings.transliterate)
+    if segments.parts > settings.maxparts:
+        raise TooLong(f"The message would take {segments.parts} parts, at most {settings.maxparts} are taken")
+    return segments.coding, segments.parts

@@ -1,0 +1,77 @@
+"""What an SMSC says unasked, in deliver_sm or data_sm: a receipt, or a message from a phone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from voipsms.model import GatewayId, Receipt, State
+from voipsms.smpp.pdu import (
+    ESM_INTERMEDIATE,
+    ESM_RECEIPT,
+    ESM_TYPE,
+    ESM_UDHI,
+    MESSAGE_PAYLOAD,
+    MESSAGE_STATE,
+    NETWORK_ERROR_CODE,
+    RECEIPTED_MESSAGE_ID,
+    DataMessage,
+    Pdu,
+    ShortMessage,
+)
+from voipsms.sms.dcs import decode_user_data
+from voipsms.sms.receipt import MESSAGE_STATES, ReceiptText, looks_like_receipt, parse_receipt
+from voipsms.sms.udh import BadHeader, split
+
+_UCS2: Final = 8
+_NO_TEXT: Final = ReceiptText(id="", state=None)
+
+
+def read(gateway_id: GatewayId, pdu: Pdu, body: ShortMessage | DataMessage) -> Receipt | str | None:
+    """A receipt, or the text of a message; None: a receipt without an id, or octets that are no text.
+
+    A receipt is what esm_class says is one (§5.2.12), what has the TLV receipted_message_id, or what looks like one.
+    """
+    octets = _user_data(pdu, body)
+    kind = body.esm_class & ESM_TYPE
+    if kind in (ESM_RECEIPT, ESM_INTERMEDIATE) or pdu.tlv(RECEIPTED_MESSAGE_ID) is not None:
+        return _receipt(gateway_id, pdu, _receipt_text(body, octets), kind == ESM_INTERMEDIATE)
+    if looks_like_receipt(text := _receipt_text(body, octets)):
+        return _receipt(gateway_id, pdu, text, False)
+    return decode_user_data(body.data_coding, octets)
+
+
+def _user_data(pdu: Pdu, body: ShortMessage | DataMessage) -> bytes:
+    """short_message or message_payload, without its header."""
+    octets = body.short_message if isinstance(body, ShortMessage) else b""
+    octets = octets or pdu.tlv(MESSAGE_PAYLOAD) or b""
+    if body.esm_class & ESM_UDHI:
+        try:
+            return split(octets)[1]
+        except BadHeader:
+            pass  # SMSCs set UDHI where there is no header: the octets are all text then
+    return octets
+
+
+def _receipt_text(body: ShortMessage | DataMessage, octets: bytes) -> str:
+    """Receipts are ASCII whatever alphabet is the SMSC's default, so that _ and @ in ids stay what they are."""
+    return octets.decode("utf-16-be" if body.data_coding == _UCS2 else "latin-1", "replace")
+
+
+def _receipt(gateway_id: GatewayId, pdu: Pdu, text: str, intermediate: bool) -> Receipt | None:
+    """The TLVs win over the text (§5.3.2.12, §5.3.2.35): they are the SMSC's own fields, the text is for people."""
+    parsed = parse_receipt(text) or _NO_TEXT
+    receipted = pdu.tlv(RECEIPTED_MESSAGE_ID)
+    provider_id = receipted.rstrip(b"\0").decode("latin-1") if receipted else parsed.id
+    if not provider_id:
+        return None
+    number = pdu.tlv(MESSAGE_STATE)
+    state = MESSAGE_STATES.get(number[-1]) if number else None
+    state = State.ENROUTE if intermediate else state or parsed.state
+    if state is None:
+        return Receipt(gateway_id, provider_id, State.UNKNOWN, _error(pdu, parsed), text[:160])
+    return Receipt(gateway_id, provider_id, state, _error(pdu, parsed))
+
+
+def _error(pdu: Pdu, parsed: ReceiptText) -> str:
+    network = pdu.tlv(NETWORK_ERROR_CODE)  # §5.3.2.31: an octet for the kind of network, two for its code
+    return str(int.from_bytes(network[1:3], "big")) if network and len(network) == 3 else parsed.error

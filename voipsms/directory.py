@@ -1,0 +1,76 @@
+"""Accounts, numbers, opt-outs and gateways in memory, so that accepting a message asks no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from voipsms.model import GatewayId, Micros, Msisdn, UserId, UserType
+
+
+@dataclass(slots=True)
+class Account:
+    """One row of tb_users. `pending`: reserved here, but not yet in a commit."""
+
+    id: UserId
+    name: str
+    type: UserType
+    enabled: bool
+    balance: Micros
+    credit_limit: Micros
+    currency: str
+    ha1: Mapping[str, str] = field(default_factory=dict)  # digest algorithm → hash
+    numbers: tuple[Msisdn, ...] = ()
+    pending: int = 0
+
+    def affords(self, price: Micros) -> bool:
+        """Prepaid down to zero, postpaid to its limit, admins without limit."""
+        return self.type is UserType.ADMIN or self.balance - self.pending - price >= -self.credit_limit
+
+
+@dataclass(slots=True)
+class Directory:
+    """What accept decides by. Replaced rows keep their Account object, so that `pending` survives a reload."""
+
+    by_id: dict[UserId, Account] = field(default_factory=dict)
+    by_name: dict[str, Account] = field(default_factory=dict)
+    by_number: dict[str, Account] = field(default_factory=dict)
+    gateways: dict[str, GatewayId] = field(default_factory=dict)
+    opted_out: frozenset[tuple[str, str]] = frozenset()
+
+    def load(
+        self,
+        users: Iterable[tuple[Any, ...]],
+        numbers: Iterable[tuple[Any, ...]],
+        opted_out: Iterable[tuple[Any, ...]],
+    ) -> None:
+        """Rows as the statements `users`, `user_numbers` and `opted_out` give them."""
+        owned: dict[UserId, list[Msisdn]] = {}
+        for number, owner in numbers:
+            owned.setdefault(UserId(owner), []).append(Msisdn(number))
+        rows = [self._account(row, tuple(owned.get(UserId(row[0]), ()))) for row in users]
+        self.gateways = {row.name: GatewayId(row.id) for row in rows if row.type is UserType.SMSGW}
+        accounts = [row for row in rows if row.type is not UserType.SMSGW]
+        self.by_id = {account.id: account for account in accounts}
+        self.by_name = {account.name: account for account in accounts}
+        self.by_number = {number: account for account in accounts for number in account.numbers}
+        self.opted_out = frozenset((number, sender) for number, sender in opted_out)
+
+    def _account(self, row: tuple[Any, ...], numbers: tuple[Msisdn, ...]) -> Account:
+        user_id, name, kind, md5, sha256, enabled, balance, limit, currency = row
+        account = self.by_id.get(user_id) or Account(user_id, name, UserType(kind), True, Micros(0), Micros(0), "")
+        account.name, account.type, account.enabled = name, UserType(kind), bool(enabled)
+        account.balance, account.credit_limit, account.currency = balance, limit, currency
+        account.ha1 = {name: value for name, value in (("MD5", md5), ("SHA-256", sha256)) if value}
+        account.numbers = numbers
+        return account
+
+    def settle(self, balances: Mapping[UserId, Micros]) -> None:
+        """The balances that a commit left behind."""
+        for user_id, balance in balances.items():
+            if account := self.by_id.get(user_id):
+                account.balance = balance
+
+    def is_opted_out(self, number: str, sender: str) -> bool:
+        return bool(self.opted_out) and ((number, "") in self.opted_out or (number, sender) in self.opted_out)

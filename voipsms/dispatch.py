@@ -1,0 +1,377 @@
+"""What was accepted, on its way to the providers: a queue for each gateway, its rate, its pauses, its retries.
+
+A message is QUEUED here until its submits may be under way; that is written before the first of them leaves
+(`Start`), unless a free place was reserved when the message was accepted, since then the acceptance said so already.
+Whatever a provider answers goes into the journal as one entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from typing import Protocol
+
+from voipsms.config import GatewaySettings
+from voipsms.connectors.port import Connector
+from voipsms.errors import (
+    GatewayDown,
+    OutcomeUnknown,
+    SubmitError,
+    SubmitFailed,
+    SubmitRefused,
+    Throttled,
+)
+from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
+from voipsms.store.entries import Doubt, Entry, Fail, Postpone, Start, Take
+from voipsms.store.ids import now_millis
+
+MAX_DELAY = 600.0  # seconds between attempts at the most
+START_BATCH = 200  # messages that are written as started at once
+DOWN_DELAYS = (0.5, 30.0)  # seconds before a gateway that was down is tried again: at first, at the most
+
+
+class Log(Protocol):
+    """What the operator hears of each message."""
+
+    def outcome(self, message: Message, gateway: str, outcome: str, detail: str) -> None: ...
+
+
+class Writer(Protocol):
+    """The part of the journal that dispatch needs."""
+
+    def append(self, entry: Entry) -> asyncio.Future[None]: ...
+
+    def may_work(self) -> bool: ...
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """One message on its way through one gateway."""
+
+    message: Message
+    attempt: int = 1
+    parts: Sequence[Part] = ()
+    left: dict[int, Part] = field(default_factory=dict)  # by number: those that no provider has taken
+    todo: list[Part] = field(default_factory=list)  # those of them still to be submitted in this attempt, last first
+    under_way: int = 0
+    setback: SubmitError | None = None  # the worst of this attempt
+    doubts: int = 0
+    answered: asyncio.Future[SubmitError | None] | None = None  # for a sender who waits (smsthread=0)
+
+    def prepare(self) -> None:
+        """For the next attempt."""
+        self.todo = list(reversed(self.left.values()))
+        self.setback = None
+
+    def tell(self, setback: SubmitError | None) -> None:
+        if self.answered is not None and not self.answered.done():
+            self.answered.set_result(setback)
+
+
+class Allowance:
+    """Parts a second, evenly spaced; 0: as many as there are."""
+
+    _SLACK = 0.02  # seconds that a late timer may make up for
+
+    def __init__(self, tps: float) -> None:
+        self._step = 1 / tps if tps else 0.0
+        self._next = 0.0
+
+    def take(self, now: float) -> bool:
+        if now < self._next:
+            return False
+        self._next = max(self._next, now - self._SLACK) + self._step
+        return True
+
+    def wait(self, now: float) -> float:
+        return max(0.0, self._next - now)
+
+
+# Which setback of several parts decides what becomes of the message.
+_WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, SubmitRefused)
+
+
+class GatewayQueue:
+    """The messages of one gateway, oldest first."""
+
+    def __init__(
+        self,
+        gateway_id: GatewayId,
+        settings: GatewaySettings,
+        connector: Connector,
+        journal: Writer,
+        log: Log,
+        expire: Callable[[], int],
+    ) -> None:
+        self.gateway_id = gateway_id
+        self.settings = settings
+        self.connector = connector
+        self._journal = journal
+        self._log = log
+        self._expire = expire  # milliseconds
+        self._waiting: list[tuple[MessageId, Outgoing]] = []  # heap: the order of acceptance
+        self._ready: list[tuple[MessageId, Outgoing]] = []  # heap: written as started
+        self._due: dict[int, tuple[asyncio.TimerHandle, Outgoing]] = {}  # postponed
+        self._reserved = 0  # places held for parts that are not submitted yet
+        self._starting = 0  # messages whose Start is being written
+        self._paused_until = 0.0
+        self._down_delay = DOWN_DELAYS[0]
+        self._allowance = Allowance(settings.tps)
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+
+    def __len__(self) -> int:
+        return len(self._waiting) + len(self._ready) + len(self._due) + self._starting + len(self._tasks)
+
+    # -- in
+
+    def reserve(self, parts: int) -> bool:
+        """A place for a message that is about to be accepted; True: add it with `reserved` after its commit."""
+        if self._waiting or self._ready or not self._room() >= parts:
+            return False
+        self._reserved += parts
+        return True
+
+    def release(self, parts: int) -> None:
+        """The message was not accepted after all."""
+        self._reserved -= parts
+
+    def add(self, outgoing: Outgoing, *, reserved: bool = False) -> None:
+        """A committed message; `reserved`: it was accepted with `started`."""
+        if not outgoing.parts:
+            outgoing.parts = self.connector.split(outgoing.message)
+            outgoing.left = {part.number: part for part in outgoing.parts}
+        outgoing.prepare()
+        if reserved:
+            self._reserved += len(outgoing.todo) - outgoing.message.parts  # where the connector cuts it otherwise
+            heappush(self._ready, (outgoing.message.id, outgoing))
+        else:
+            heappush(self._waiting, (outgoing.message.id, outgoing))
+        self.pump()
+
+    def withdraw(self, outgoing: Outgoing) -> bool:
+        """Fails a message that is not being submitted yet: its sender waits no longer."""
+        item = (outgoing.message.id, outgoing)
+        if item not in self._waiting:
+            return False
+        self._waiting.remove(item)
+        heapify(self._waiting)
+        self._fail(outgoing, State.UNDELIVERABLE, GatewayDown.reason, "The gateway can't take it now")
+        return True
+
+    def in_doubt(self, outgoing: Outgoing) -> None:
+        """A message found after a crash whose submit may have been under way."""
+        if not outgoing.parts:
+            outgoing.parts = self.connector.split(outgoing.message)
+            outgoing.left = {part.number: part for part in outgoing.parts}
+        self._in_doubt(outgoing, OutcomeUnknown("The gateway was stopped while this was being submitted"))
+        self.pump()
+
+    def resume_later(self, outgoing: Outgoing, due: Millis) -> None:
+        """A message whose next attempt is not due yet."""
+        delay = max(0.0, (due - now_millis()) / 1000)
+        timer = asyncio.get_running_loop().call_later(delay, self._come_due, outgoing)
+        self._due[outgoing.message.id] = (timer, outgoing)
+
+    def _come_due(self, outgoing: Outgoing) -> None:
+        del self._due[outgoing.message.id]
+        self.add(outgoing)
+
+    def retain(self, ours: set[int]) -> None:
+        """The lease had lapsed: only these messages are still ours to send."""
+        self._waiting = sorted(item for item in self._waiting if item[0] in ours)
+        self._reserved -= sum(len(outgoing.todo) for message_id, outgoing in self._ready if message_id not in ours)
+        self._ready = sorted(item for item in self._ready if item[0] in ours)
+        for message_id in self._due.keys() - ours:
+            self._due.pop(message_id)[0].cancel()
+
+    async def drain(self, patience: float) -> None:
+        """Starts nothing more, gives back what has not left yet, waits for the answers to what has."""
+        self._draining = True
+        for _, outgoing in self._ready:
+            self._reserved -= len(outgoing.todo)
+            self._write(Postpone(outgoing.message.id, outgoing.attempt, now_millis()))
+        self._ready.clear()
+        for timer, _ in self._due.values():
+            timer.cancel()
+        if self._timer:
+            self._timer.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=patience)
+
+    # -- out
+
+    def pump(self) -> None:
+        """Submits what may be submitted now. Called whenever a place, a message, time or the store comes free."""
+        if not self._journal.may_work():
+            return self._wake_in(0.2) if self._waiting or self._ready else None
+        now = time.monotonic()
+        if now < self._paused_until:
+            return self._wake_in(self._paused_until - now)
+        while self._ready and self.connector.free() > 0:
+            if not self._allowance.take(now):
+                return self._wake_in(self._allowance.wait(now))
+            self._submit_next(self._ready[0][1])
+        return None if self._draining else self._start_waiting()
+
+    def _wake_in(self, delay: float) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(delay, self._woken)
+
+    def _woken(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def _submit_next(self, outgoing: Outgoing) -> None:
+        """One part of the oldest message that is ready."""
+        part = outgoing.todo.pop()
+        if not outgoing.todo:
+            heappop(self._ready)
+        outgoing.under_way += 1
+        self._reserved -= 1
+        task = asyncio.create_task(self._submit(outgoing, part))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _room(self) -> int:
+        return self.connector.free() - self._reserved
+
+    def _start_waiting(self) -> None:
+        """Has those written as started for whose parts there is room, in one commit."""
+        room = min(self._room(), START_BATCH)
+        batch: list[Outgoing] = []
+        while self._waiting and room > 0:
+            outgoing = heappop(self._waiting)[1]
+            if self._too_old(outgoing):
+                self._fail(outgoing, State.EXPIRED, "expired", "Too old to be sent")
+                continue
+            room -= len(outgoing.todo)
+            self._reserved += len(outgoing.todo)
+            batch.append(outgoing)
+        if not batch:
+            return
+        self._starting += len(batch)
+        futures = [self._journal.append(Start(outgoing.message.id, outgoing.attempt)) for outgoing in batch]
+        futures[-1].add_done_callback(lambda future: self._started(batch, future))
+        for future in futures[:-1]:
+            future.add_done_callback(_ignore)
+
+    def _started(self, batch: list[Outgoing], written: asyncio.Future[None]) -> None:
+        self._starting -= len(batch)
+        failed = written.cancelled() or written.exception() is not None
+        for outgoing in batch:
+            if failed:
+                self._reserved -= len(outgoing.todo)
+            heappush(self._waiting if failed else self._ready, (outgoing.message.id, outgoing))
+        self.pump()
+
+    def _too_old(self, outgoing: Outgoing) -> bool:
+        return now_millis() - outgoing.message.created > self._expire()
+
+    async def _submit(self, outgoing: Outgoing, part: Part) -> None:
+        try:
+            submitted = await self.connector.submit(part)
+        except SubmitError as error:
+            outgoing.under_way -= 1
+            self._meet(outgoing, error)
+        else:
+            outgoing.under_way -= 1
+            del outgoing.left[part.number]
+            self._taken(outgoing, part, submitted)
+        if outgoing.setback is not None and not outgoing.under_way:
+            self._set_back(outgoing, outgoing.setback)
+        self.pump()
+
+    def _taken(self, outgoing: Outgoing, part: Part, submitted: Submitted) -> None:
+        message, last = outgoing.message, not outgoing.left
+        self._down_delay = DOWN_DELAYS[0]
+        self._write(Take(message, part.number, outgoing.attempt, submitted, last, self._expires()))
+        if last:
+            self._log.outcome(message, self.settings.name, "taken", submitted.comment or submitted.provider_id)
+            outgoing.tell(None)
+
+    # -- setbacks
+
+    def _meet(self, outgoing: Outgoing, error: SubmitError) -> None:
+        """A part was not taken: the others of its message stay here until all answers have come."""
+        if outgoing.todo:
+            self._ready.remove((outgoing.message.id, outgoing))
+            heapify(self._ready)
+            self._reserved -= len(outgoing.todo)
+            outgoing.todo = []
+        if outgoing.setback is None or _WORST.index(type(error)) > _WORST.index(type(outgoing.setback)):
+            outgoing.setback = error
+        if isinstance(error, Throttled):
+            self._pause(error.retry_after)
+        elif isinstance(error, GatewayDown):
+            self._pause(self._down_delay)
+            self._down_delay = min(self._down_delay * 2, DOWN_DELAYS[1])
+        self._log.outcome(outgoing.message, self.settings.name, error.reason, error.comment)
+
+    def _pause(self, seconds: float) -> None:
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    def _set_back(self, outgoing: Outgoing, setback: SubmitError) -> None:
+        """The attempt is over, and parts were not taken: what now?"""
+        if isinstance(setback, SubmitRefused):
+            self._fail(outgoing, State.REJECTED, setback.reason, setback.comment)
+        elif isinstance(setback, OutcomeUnknown):
+            self._in_doubt(outgoing, setback)
+        elif outgoing.answered is not None:
+            # smsthread=0: its sender is told "not now" and will come again, so it must not be sent later.
+            self._fail(outgoing, State.UNDELIVERABLE, setback.reason, setback.comment, setback)
+        elif isinstance(setback, SubmitFailed):
+            self._again_or_fail(outgoing, setback)
+        else:
+            self._wait_again(outgoing)
+
+    def _wait_again(self, outgoing: Outgoing) -> None:
+        self._write(Postpone(outgoing.message.id, outgoing.attempt, now_millis()))
+        outgoing.prepare()
+        heappush(self._waiting, (outgoing.message.id, outgoing))
+
+    def _in_doubt(self, outgoing: Outgoing, setback: OutcomeUnknown) -> None:
+        """SMPP and HTTP know no way to ask here: the gateway's policy decides, and a resend happens once."""
+        outgoing.doubts += 1
+        policy = self.settings.on_unknown
+        if policy == "fail":
+            self._fail(outgoing, State.UNKNOWN, setback.reason, setback.comment, setback)
+        elif policy == "resend" and outgoing.doubts == 1:
+            outgoing.attempt += 1
+            self._wait_again(outgoing)
+        else:
+            self._write(Doubt(outgoing.message, setback.comment, self._expires()))
+            outgoing.tell(setback)
+
+    def _again_or_fail(self, outgoing: Outgoing, setback: SubmitFailed) -> None:
+        if outgoing.attempt >= self.settings.retries:
+            return self._fail(outgoing, State.UNDELIVERABLE, setback.reason, setback.comment)
+        growing = self.settings.retrydelay * 2 ** (outgoing.attempt - 1)
+        delay = setback.retry_after if setback.retry_after is not None else growing
+        due = Millis(now_millis() + round(min(delay, MAX_DELAY) * 1000))
+        outgoing.attempt += 1
+        self._write(Postpone(outgoing.message.id, outgoing.attempt, due))
+        return self.resume_later(outgoing, due)
+
+    def _fail(
+        self, outgoing: Outgoing, state: State, reason: str, comment: str, setback: SubmitError | None = None
+    ) -> None:
+        self._log.outcome(outgoing.message, self.settings.name, "failed", f"{reason}: {comment}")
+        self._write(Fail(outgoing.message, state, reason, comment))
+        outgoing.tell(setback or SubmitRefused(comment))
+
+    def _expires(self) -> Millis:
+        return Millis(now_millis() + self._expire())
+
+    def _write(self, entry: Entry) -> None:
+        """Entries of dispatch are kept by the journal until they can be written; one that never can is logged there."""
+        self._journal.append(entry).add_done_callback(_ignore)
+
+
+def _ignore(future: asyncio.Future[None]) -> None:
+    if not future.cancelled():
+        future.exception()

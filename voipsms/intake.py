@@ -1,0 +1,221 @@
+"""From a submission to a verdict that may leave: accept, reserve a place, commit, hand over to dispatch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from voipsms.accept import accept
+from voipsms.config import GlobalSettings
+from voipsms.directory import Directory
+from voipsms.dispatch import GatewayQueue, Outgoing
+from voipsms.errors import (
+    REFUSALS,
+    NobodyToBill,
+    NoCredit,
+    OptedOut,
+    OutcomeUnknown,
+    ProviderBusy,
+    ProviderRefused,
+    Refused,
+    StoreError,
+    SubmitError,
+    SubmitRefused,
+    Unavailable,
+    UserInactive,
+)
+from voipsms.model import GatewayId, Message, MessageId, Submission
+from voipsms.store.entries import Accept, Amend, Remember, Repeat
+from voipsms.store.ids import IdSource, now_millis
+from voipsms.store.journal import Journal
+
+BACKLOG = 5000  # entries that may wait for a commit before new messages are turned away
+RECENT = 10_000  # answers at hand; older ones are in tb_ingress
+_MAY_BE_STALE = (NobodyToBill, NoCredit, UserInactive, OptedOut)  # another process may have changed an account
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The message is committed. `sent`: its provider took it, too (smsthread=0)."""
+
+    message_id: MessageId
+    sent: bool = False
+
+
+class Log(Protocol):
+    def accepted(self, message: Message) -> None: ...
+
+    def refused(self, submission: Submission, refusal: Refused) -> None: ...
+
+
+class Intake:
+    """Where every door brings its submissions."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        journal: Journal,
+        queues: dict[GatewayId, GatewayQueue],
+        ids: IdSource,
+        settings: GlobalSettings,
+        bill_to: str,
+        refresh: Callable[[], Awaitable[bool]],
+        log: Log,
+    ) -> None:
+        self._directory = directory
+        self._journal = journal
+        self._queues = queues
+        self._ids = ids
+        self.settings = settings
+        self.bill_to = bill_to
+        self._refresh = refresh  # True: the directory has changed
+        self._log = log
+        self._recent: OrderedDict[bytes, Taken | Refused] = OrderedDict()
+        self._running: dict[bytes, asyncio.Future[Taken]] = {}
+        self.draining = False
+
+    async def submit(self, submission: Submission) -> Taken:
+        """Returns after the commit. Raises Refused; a repeat of an ingress key gets the first answer again."""
+        key = submission.ingress_key
+        if not key:
+            return await self._submit(submission)
+        if (answer := self._recent.get(key)) is not None:
+            return _again(answer)
+        if running := self._running.get(key):
+            return await asyncio.shield(running)
+        running = self._running[key] = asyncio.get_running_loop().create_future()
+        try:
+            taken = await self._submit(submission)
+        except Refused as refusal:
+            if refusal.lasting:
+                self._keep(key, refusal)
+            running.set_exception(refusal)
+            running.exception()  # nobody else may be waiting for it
+            raise
+        except BaseException:
+            running.cancel()
+            raise
+        else:
+            self._keep(key, taken)
+            running.set_result(taken)
+            return taken
+        finally:
+            del self._running[key]
+
+    def _keep(self, key: bytes, answer: Taken | Refused) -> None:
+        self._recent[key] = answer
+        if len(self._recent) > RECENT:
+            self._recent.popitem(last=False)
+
+    async def _submit(self, submission: Submission) -> Taken:
+        try:
+            self._check_load()
+            message = await self._accept(submission)
+            return await self._commit(message)
+        except Refused as refusal:
+            self._log.refused(submission, refusal)
+            await self._remember(submission.ingress_key, refusal)
+            raise
+
+    def _check_load(self) -> None:
+        if self.draining:
+            raise Unavailable("Shutting down")
+        if self._journal.problem:
+            raise Unavailable("The store is out of reach")
+        if self._journal.backlog >= BACKLOG or any(len(q) >= self.settings.queue for q in self._queues.values()):
+            raise Unavailable("Too many messages are waiting")
+
+    async def _accept(self, submission: Submission) -> Message:
+        try:
+            return self._decide(submission)
+        except _MAY_BE_STALE:
+            if not await self._refresh():
+                raise
+            return self._decide(submission)
+
+    def _decide(self, submission: Submission) -> Message:
+        message_id = MessageId(self._ids.next())
+        gateways: Sequence[GatewayId] = tuple(self._queues)
+        return accept(
+            submission, self._directory, self.settings, gateways, self.bill_to, message_id, now_millis()
+        )  # fmt: skip
+
+    async def _commit(self, message: Message) -> Taken:
+        queue = self._queues[message.gateway_id]
+        account = self._directory.by_id[message.user_id]
+        started = queue.reserve(message.parts)
+        account.pending += message.price
+        try:
+            result = await self._journal.append(Accept(message, started))
+        except BaseException:
+            if started:
+                queue.release(message.parts)
+            raise
+        finally:
+            account.pending -= message.price
+        if isinstance(result, Repeat):
+            if started:
+                queue.release(message.parts)
+            return _repeated(result)
+        self._log.accepted(message)
+        return await self._hand_over(message, queue, started)
+
+    async def _hand_over(self, message: Message, queue: GatewayQueue, started: bool) -> Taken:
+        outgoing = Outgoing(message)
+        if self.settings.smsthread:
+            queue.add(outgoing, reserved=started)
+            return Taken(message.id)
+        outgoing.answered = asyncio.get_running_loop().create_future()
+        queue.add(outgoing, reserved=started)
+        return await self._await_provider(outgoing, queue)
+
+    async def _await_provider(self, outgoing: Outgoing, queue: GatewayQueue) -> Taken:
+        """smsthread=0. Who must wait too long for a message that has not left is told "not now", and it never will."""
+        answered = outgoing.answered
+        assert answered is not None
+        await asyncio.wait((answered,), timeout=self.settings.smstimeout)
+        if not answered.done() and not queue.withdraw(outgoing):
+            return Taken(outgoing.message.id)
+        setback = answered.result()
+        if isinstance(setback, OutcomeUnknown):
+            return Taken(outgoing.message.id)
+        key = outgoing.message.ingress_key
+        if setback is None:
+            await self._amend(key, "sent", "")
+            return Taken(outgoing.message.id, sent=True)
+        raise _refusal(setback)
+
+    async def _remember(self, key: bytes, refusal: Refused) -> None:
+        """Writes the answer down before it leaves; one that can't be written is "not now"."""
+        if not key or not refusal.lasting:
+            return
+        amends = isinstance(refusal, ProviderRefused | ProviderBusy)
+        entry = (Amend if amends else Remember)(key, refusal.code, str(refusal))
+        try:
+            await self._journal.append(entry)
+        except StoreError as error:
+            raise Unavailable from error
+
+    async def _amend(self, key: bytes, code: str, text: str) -> None:
+        if key:
+            await self._journal.append(Amend(key, code, text))
+
+
+def _refusal(setback: SubmitError) -> Refused:
+    kind = ProviderRefused if isinstance(setback, SubmitRefused) else ProviderBusy
+    return kind(setback.comment)
+
+
+def _again(answer: Taken | Refused) -> Taken:
+    if isinstance(answer, Refused):
+        raise answer
+    return answer
+
+
+def _repeated(repeat: Repeat) -> Taken:
+    if repeat.code in ("accepted", "sent"):
+        return Taken(MessageId(repeat.message_id or 0), sent=repeat.code == "sent")
+    raise REFUSALS.get(repeat.code, Refused)(repeat.text or None)

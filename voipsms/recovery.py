@@ -1,0 +1,92 @@
+"""What nobody works on: messages of dead processes, receipts without a message, messages without a receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from voipsms.dispatch import GatewayQueue, Outgoing
+from voipsms.model import Coding, GatewayId, Message, MessageId, Millis, Msisdn, Receipt, State, UserId
+from voipsms.store.database import Database
+from voipsms.store.entries import Stage
+from voipsms.store.ids import first_id, now_millis
+
+KEEP_ORPHANS = Millis(3_600_000)  # a receipt whose submit is never answered is forgotten
+KEEP_ANSWERS = Millis(86_400_000)  # a request is not repeated after so long
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message to work on, as tb_queue and tb_messages have it."""
+
+    message: Message
+    stage: Stage
+    attempt: int
+    due: Millis
+
+
+def claim(db: Database, node: int, after: int) -> list[Claimed]:
+    """Takes up to 500 messages that no living process owns, in order of acceptance, ids above `after` only."""
+    found = db.read("unowned", now=now_millis(), after=after)
+    if not found:
+        return []
+    db.write_batch("claim_queue", [(message_id, owner, node) for message_id, owner in found])
+    rows = db.read_batch("load_queue", [(message_id,) for message_id, _ in found], node=node)
+    return [_claimed(row) for row in rows]
+
+
+def _claimed(row: tuple[Any, ...]) -> Claimed:
+    (message_id, stage, attempt, due, created, door, user_id, gateway_id, sender, target, text, coding, parts, duration,
+     price, cost, currency, client_ip, message_class) = row  # fmt: skip
+    message = Message(
+        id=MessageId(message_id), created=Millis(created), door=door, user_id=UserId(user_id),
+        gateway_id=GatewayId(gateway_id), sender=sender, target=Msisdn(target), text=text, coding=Coding(coding),
+        parts=parts, duration=duration, price=price, cost=cost, currency=currency, client_ip=client_ip,
+        message_class=message_class,
+    )  # fmt: skip
+    return Claimed(message, Stage(stage), attempt, Millis(due))
+
+
+def resume(claimed: Claimed, queues: Mapping[GatewayId, GatewayQueue]) -> bool:
+    """Hands a claimed message to its gateway; False where there is no such gateway any more.
+
+    All parts of a message that was cut off in the middle are sent again: they need a common reference.
+    """
+    queue = queues.get(claimed.message.gateway_id)
+    if queue is None:
+        return False
+    outgoing = Outgoing(claimed.message, max(1, claimed.attempt))
+    if claimed.stage is Stage.STARTED:
+        queue.in_doubt(outgoing)
+    elif claimed.due > now_millis():
+        queue.resume_later(outgoing, claimed.due)
+    else:
+        queue.add(outgoing)
+    return True
+
+
+def overdue(db: Database) -> int:
+    """Messages that no receipt has settled in time become UNKNOWN, and stay charged: a provider took them."""
+    found = [row[0] for row in db.read("overdue", now=now_millis())]
+    if found:
+        unknown = "No receipt has come"
+        now = now_millis()
+        db.write_batch("update_messages", [(i, State.UNKNOWN, "no_receipt", unknown, now) for i in found])
+        db.write_batch("update_cdrs", [(i, State.UNKNOWN, "no_receipt", unknown, 1) for i in found])
+        db.write_batch("delete_queue", [(i,) for i in found])
+    return len(found)
+
+
+def orphans(db: Database, after: int) -> list[tuple[int, Receipt]]:
+    """Receipts that had no message when they came, with their row ids, a page at a time."""
+    return [
+        (row[0], Receipt(GatewayId(row[1]), row[2], State(row[3]), row[4], row[5]))
+        for row in db.read("orphans", after=after)
+    ]
+
+
+def forget(db: Database) -> None:
+    """Drops what is too old to be of use."""
+    db.write("forget_orphans", before=first_id(Millis(now_millis() - KEEP_ORPHANS)))
+    db.write("forget_ingress", before=first_id(Millis(now_millis() - KEEP_ANSWERS)))

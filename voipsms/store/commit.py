@@ -1,0 +1,312 @@
+"""One commit: many entries become one statement a table.
+
+The order is: read what must be known, decide, write; then the receipts, which may name parts written a moment ago.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from voipsms.errors import NoCredit
+from voipsms.model import FAILED, GatewayId, Message, MessageId, Micros, Millis, Receipt, State, UserId
+from voipsms.sms.receipt import canonical_id, id_forms
+from voipsms.store.database import Database
+from voipsms.store.entries import (
+    Accept,
+    Amend,
+    Doubt,
+    Entry,
+    Fail,
+    Hear,
+    Postpone,
+    Remember,
+    Repeat,
+    Stage,
+    Start,
+    Take,
+    Written,
+)
+from voipsms.store.ids import IdSource
+from voipsms.store.orphans import Orphans
+
+COMMENT = 255  # characters kept of a provider's words
+PROVIDER_ID = 80
+
+# Statements in the order in which they run.
+_WRITES = (
+    "insert_ingress", "answer_ingress", "insert_messages", "insert_queue", "insert_parts", "settle_parts",
+    "move_queue", "update_messages", "insert_cdrs", "update_cdrs", "insert_ledger", "apply_balances",
+    "delete_queue", "insert_receipts", "delete_receipts",
+)  # fmt: skip
+
+# Receipts that say nothing new: the message is still under way.
+_NOT_YET = frozenset({State.QUEUED, State.ENROUTE, State.ACCEPTED})
+# States that a receipt may still change.
+_OPEN = frozenset({State.ENROUTE, State.ACCEPTED, State.UNKNOWN})
+
+
+@dataclass(slots=True)
+class _Account:
+    balance: int
+    floor: int | None  # None: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A part as the tables have it, with what its message says of itself."""
+
+    message_id: int
+    part: int
+    attempt: int
+    part_state: str
+    parts: int
+    state: State
+    user_id: UserId
+    price: int
+
+    @classmethod
+    def of(cls, row: tuple[Any, ...]) -> _Sent:
+        return cls(row[0], row[1], row[2], row[3], row[4], State(row[5]), UserId(row[6]), row[7])
+
+
+class Commit:
+    """Writes the entries of one transaction; the caller begins and commits it."""
+
+    def __init__(self, db: Database, ids: IdSource, now: Millis, node: int, refund: bool, orphans: Orphans) -> None:
+        self._db = db
+        self._ids = ids
+        self._now = now
+        self._node = node
+        self._refund = refund
+        self._orphans = orphans
+        self._rows: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
+        self._accounts: dict[UserId, _Account] = {}
+        self._deltas: defaultdict[UserId, int] = defaultdict(int)
+        self._touched: dict[int, None] = {}  # messages of several parts that may be settled now
+        self._finished: set[int] = set()
+        self._heard: list[tuple[int, Receipt]] = []
+
+    def write(self, entries: list[Entry]) -> Written:
+        results: list[object] = [None] * len(entries)
+        self._admit([(n, entry) for n, entry in enumerate(entries) if isinstance(entry, Accept)], results)
+        for n, entry in enumerate(entries):
+            if isinstance(entry, Hear):
+                self._heard.append((n, entry.receipt))
+            elif not isinstance(entry, Accept):
+                _POST[type(entry)](self, entry)
+        self._flush()
+        self._hear(results)
+        self._flush()
+        return Written(results, {user: Micros(account.balance) for user, account in self._accounts.items()})
+
+    # -- new messages
+
+    def _admit(self, accepts: list[tuple[int, Accept]], results: list[object]) -> None:
+        if not accepts:
+            return
+        keys = [(a.message.ingress_key.hex(),) for _, a in accepts if a.message.ingress_key]
+        known = {row[0]: Repeat(*row[1:]) for row in self._db.read_batch("find_ingress", keys)} if keys else {}
+        self._lock(a.message.user_id for _, a in accepts)
+        for n, accept in accepts:
+            message = accept.message
+            repeat = known.get(message.ingress_key.hex()) if message.ingress_key else None
+            if repeat:
+                results[n] = repeat
+            elif not self._affordable(message):
+                results[n] = NoCredit()
+            else:
+                self._insert(message, accept)
+
+    def _affordable(self, message: Message) -> bool:
+        account = self._accounts.get(message.user_id)
+        return account is not None and (account.floor is None or account.balance - message.price >= account.floor)
+
+    def _insert(self, m: Message, accept: Accept) -> None:
+        if m.ingress_key:
+            self._rows["insert_ingress"].append((m.id, m.ingress_key.hex(), m.id, "accepted", ""))
+        self._rows["insert_messages"].append(
+            (m.id, m.created, "MT", m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text, m.coding, m.parts,
+             m.duration, m.price, m.cost, m.currency, m.client_ip, m.message_class, "QUEUED", m.created)
+        )  # fmt: skip
+        stage = Stage.STARTED if accept.started else Stage.WAITING
+        node = self._node if accept.ours else 0
+        self._rows["insert_queue"].append((m.id, node, int(stage), int(accept.started), m.created))
+        self._move_money(m.user_id, m.id, "reserve", -m.price)
+
+    # -- money
+
+    def _lock(self, users: Iterable[UserId]) -> None:
+        wanted = [(user,) for user in sorted(set(users) - self._accounts.keys())]
+        if not wanted:
+            return
+        for user, balance, limit, kind in self._db.read_batch("lock_accounts", wanted):
+            self._accounts[UserId(user)] = _Account(balance, None if kind == "admin" else -limit)
+
+    def _move_money(self, user: UserId, message_id: int, kind: str, amount: int) -> None:
+        if not amount:
+            return
+        self._lock((user,))
+        self._rows["insert_ledger"].append((self._ids.next(), user, message_id, kind, amount, self._now, ""))
+        self._deltas[user] += amount
+        self._accounts[user].balance += amount
+
+    # -- what dispatch reports
+
+    def _remember(self, entry: Remember) -> None:
+        row = (self._ids.next(), entry.ingress_key.hex(), None, entry.code, entry.text)
+        self._rows["insert_ingress"].append(row)
+
+    def _amend(self, entry: Amend) -> None:
+        self._rows["answer_ingress"].append((entry.ingress_key.hex(), entry.code, entry.text))
+
+    def _start(self, entry: Start) -> None:
+        self._move(entry.message_id, Stage.STARTED, entry.attempt, self._now)
+
+    def _postpone(self, entry: Postpone) -> None:
+        self._move(entry.message_id, Stage.WAITING, entry.attempt, entry.due)
+
+    def _move(self, message_id: MessageId, stage: Stage, attempt: int, due: Millis) -> None:
+        node = 0 if stage is Stage.TAKEN else self._node
+        self._rows["move_queue"].append((message_id, node, int(stage), attempt, due))
+
+    def _take(self, entry: Take) -> None:
+        m, submitted = entry.message, entry.submitted
+        provider_id = canonical_id(submitted.provider_id)[:PROVIDER_ID]
+        self._rows["insert_parts"].append((m.id, entry.part, entry.attempt, m.gateway_id, provider_id, ""))
+        for orphan_id, receipt in self._orphans.pop(m.gateway_id, id_forms(submitted.provider_id)):
+            self._heard.append((-1, receipt))
+            self._rows["delete_receipts"].append((orphan_id,))
+        if not entry.last:
+            return
+        self._close(m, submitted.state, "", submitted.comment, took=1)
+        if submitted.state is State.ENROUTE:
+            self._move(m.id, Stage.TAKEN, entry.attempt, entry.expires)
+        else:
+            self._rows["delete_queue"].append((m.id,))
+        if m.parts > 1:
+            self._touched[m.id] = None
+
+    def _fail(self, entry: Fail) -> None:
+        m = entry.message
+        self._close(m, entry.state, entry.reason, entry.comment, took=0)
+        self._move_money(m.user_id, m.id, "refund", m.price)
+        self._rows["delete_queue"].append((m.id,))
+
+    def _doubt(self, entry: Doubt) -> None:
+        self._close(entry.message, State.UNKNOWN, "no_answer", entry.comment, took=1)
+        self._move(entry.message.id, Stage.TAKEN, 0, entry.expires)
+
+    def _close(self, m: Message, state: State, reason: str, comment: str, *, took: int) -> None:
+        """The provider's answer: the state of the message, and its one CDR."""
+        comment = comment[:COMMENT]
+        self._rows["update_messages"].append((m.id, state, reason, comment, self._now))
+        self._rows["insert_cdrs"].append((m.id, took, state, reason, comment))
+
+    # -- receipts
+
+    def _hear(self, results: list[object]) -> None:
+        matched = self._match()
+        unmatched = []
+        for place, (n, receipt) in enumerate(self._heard):
+            sent = matched.get(place)
+            if sent is None:
+                unmatched.append(receipt)
+            elif receipt.state not in _NOT_YET:
+                self._settle(sent, receipt)
+            if n >= 0:
+                results[n] = sent is not None
+        self._keep(unmatched)
+        self._settle_whole()
+
+    def _match(self) -> dict[int, _Sent]:
+        """Which part each receipt is about, by its place in `_heard`."""
+        if not self._heard:
+            return {}
+        exact = [(n, r.gateway_id, canonical_id(r.provider_id)[:PROVIDER_ID]) for n, (_, r) in enumerate(self._heard)]
+        found = self._first("match_receipts", exact)
+        rest = [
+            (n, r.gateway_id, form[:PROVIDER_ID])
+            for n, (_, r) in enumerate(self._heard) if n not in found
+            for form in id_forms(r.provider_id)
+        ]  # fmt: skip
+        return {**self._first("match_receipts_again", rest), **found} if rest else found
+
+    def _first(self, name: str, rows: list[tuple[int, GatewayId, str]]) -> dict[int, _Sent]:
+        """The newest message wins: providers use their ids again."""
+        best: dict[int, _Sent] = {}
+        for row in self._db.read_batch(name, rows):
+            if row[0] not in best or row[1] > best[row[0]].message_id:
+                best[row[0]] = _Sent.of(row[1:])
+        return best
+
+    def _settle(self, sent: _Sent, receipt: Receipt) -> None:
+        self._rows["settle_parts"].append((sent.message_id, sent.part, sent.attempt, receipt.state))
+        if sent.parts > 1:
+            self._touched[sent.message_id] = None
+        elif sent.state in _OPEN and sent.message_id not in self._finished:
+            self._finish(sent, receipt.state, receipt.error, receipt.comment)
+
+    def _settle_whole(self) -> None:
+        """A message of several parts is final when each part is; the worst one names its state."""
+        if not self._touched:
+            return
+        self._flush()
+        states: defaultdict[int, dict[int, _Sent]] = defaultdict(dict)
+        for row in self._db.read_batch("parts_of", [(message_id,) for message_id in self._touched]):
+            sent = _Sent.of(row)
+            if sent.parts > 1:
+                states[sent.message_id][sent.part] = sent
+        for by_part in states.values():
+            sent = next(iter(by_part.values()))
+            if len(by_part) == sent.parts and all(s.part_state for s in by_part.values()) and sent.state in _OPEN:
+                worst = max((State(s.part_state) for s in by_part.values()), key=_SEVERITY.index)
+                self._finish(sent, worst, "", f"{sent.parts} parts")
+
+    def _finish(self, sent: _Sent, state: State, error: str, comment: str) -> None:
+        self._finished.add(sent.message_id)  # once, whatever else this batch says of it
+        failed = state in FAILED
+        reason = error if failed and error.strip("0") else state.lower() if failed else ""
+        comment = comment[:COMMENT]
+        refunded = failed and self._refund
+        self._rows["update_messages"].append((sent.message_id, state, reason, comment, self._now))
+        self._rows["update_cdrs"].append((sent.message_id, state, reason, comment, int(not refunded)))
+        self._rows["delete_queue"].append((sent.message_id,))
+        if refunded:
+            self._move_money(sent.user_id, sent.message_id, "refund", sent.price)
+
+    def _keep(self, unmatched: list[Receipt]) -> None:
+        for r in unmatched:
+            orphan_id = self._ids.next()
+            provider_id = canonical_id(r.provider_id)[:PROVIDER_ID]
+            row = (orphan_id, r.gateway_id, provider_id, r.state, r.error[:32], r.comment[:COMMENT])
+            self._rows["insert_receipts"].append(row)
+            self._orphans.add(orphan_id, r)
+
+    # -- writing
+
+    def _flush(self) -> None:
+        if self._deltas:
+            self._rows["apply_balances"] = list(self._deltas.items())
+            self._deltas.clear()
+        for name in _WRITES:
+            if rows := self._rows.get(name):
+                self._db.write_batch(name, rows)
+        self._rows.clear()
+
+
+_SEVERITY = (
+    State.DELIVERED, State.UNKNOWN, State.DELETED, State.EXPIRED, State.UNDELIVERABLE, State.REJECTED,
+)  # fmt: skip
+
+_POST: dict[type, Callable[[Commit, Any], None]] = {
+    Remember: Commit._remember,
+    Amend: Commit._amend,
+    Start: Commit._start,
+    Postpone: Commit._postpone,
+    Take: Commit._take,
+    Fail: Commit._fail,
+    Doubt: Commit._doubt,
+}

@@ -1,0 +1,126 @@
+"""One connection, named statements, and three kinds of trouble, whatever the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from json import dumps
+from typing import Any, Protocol, TypeVar
+
+import aiosql
+
+from voipsms.errors import StoreError
+from voipsms.resources import resource
+
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+class Conflict(StoreError):
+    """Another transaction was in the way (deadlock, certification failure, an unlucky unique key): try again now."""
+
+
+class Busy(StoreError):
+    """Somebody holds the lock that this needs: try again a little later."""
+
+
+class Engine(Protocol):
+    """What differs between SQLite and MySQL, next to the statements in `sql/queries.<name>.sql`."""
+
+    name: str
+    driver: str  # aiosql's adapter
+    begin: str
+    errors: tuple[type[Exception], ...]  # what the driver raises
+
+    def connect(self) -> Any: ...
+
+    def translate(self, error: Exception) -> StoreError: ...
+
+    def script(self, connection: Any, statements: str) -> None: ...
+
+
+def load_queries(engine: Engine) -> Any:
+    """The named statements of `sql/`, for one engine."""
+    texts = [resource(f"sql/queries{suffix}.sql").read_text("utf-8") for suffix in ("", f".{engine.name}")]
+    return aiosql.from_str("\n".join(texts), engine.driver, mandatory_parameters=False)
+
+
+def as_rows(rows: Iterable[Sequence[Any]]) -> str:
+    """A batch as the one JSON parameter that batch statements take."""
+    return dumps(list(rows), separators=(",", ":"), check_circular=False)
+
+
+class Database:
+    """A connection that opens itself again after trouble. For one thread at a time.
+
+    Every method raises StoreError, or its kinds Conflict and Busy.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._queries = load_queries(engine)
+        self._connection: Any = None
+
+    def open(self) -> None:
+        self._run(lambda connection: None)
+
+    def read(self, name: str, /, **parameters: Any) -> list[Row]:
+        query = getattr(self._queries, name)
+        return self._run(lambda connection: list(query(connection, **parameters)))
+
+    def write(self, name: str, /, **parameters: Any) -> int:
+        """The number of rows that the statement found."""
+        query = getattr(self._queries, name)
+        return self._run(lambda connection: int(query(connection, **parameters)))
+
+    def write_batch(self, name: str, rows: Sequence[Sequence[Any]]) -> int:
+        return self.write(name, rows=as_rows(rows))
+
+    def read_batch(self, name: str, rows: Sequence[Sequence[Any]], **parameters: Any) -> list[Row]:
+        return self.read(name, rows=as_rows(rows), **parameters)
+
+    def script(self, statements: str) -> None:
+        """Runs schema statements; not within a transaction, since MySQL has none for them."""
+        self._run(lambda connection: self.engine.script(connection, statements))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commits at the end; anything raised inside rolls back and goes on."""
+        self._execute(self.engine.begin)
+        try:
+            yield
+            self._execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            try:
+                connection.close()
+            except self.engine.errors:
+                return  # it was broken already
+
+    def _execute(self, statement: str) -> None:
+        def run(connection: Any) -> None:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            cursor.close()
+
+        self._run(run)
+
+    def _run(self, work: Callable[[Any], T]) -> T:
+        try:
+            if self._connection is None:
+                self._connection = self.engine.connect()
+            return work(self._connection)
+        except self.engine.errors as error:
+            raise self.engine.translate(error) from error
+
+    def _roll_back(self) -> None:
+        """A connection that can't roll back is given up: the server does it then."""
+        try:
+            self._execute("ROLLBACK")
+        except StoreError:
+            self.close()

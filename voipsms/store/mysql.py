@@ -1,0 +1,55 @@
+"""MySQL 8, MariaDB from 10.6 and what speaks their protocol (Galera, Vitess, TiDB), by PyMySQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT
+
+from voipsms.errors import StoreError
+from voipsms.store.database import Busy, Conflict
+
+# Codes after which the same transaction may well succeed: duplicate key, deadlock or certification failure.
+_CONFLICT = {1062, 1213}
+_BUSY = {1205, 3572}  # lock wait timeout, NOWAIT refused
+
+
+class MysqlEngine:
+    """One database on a server. `parameters`: host, port, user, password, database."""
+
+    name = "mysql"
+    driver = "pymysql"
+    begin = "START TRANSACTION"
+    errors: tuple[type[Exception], ...] = (pymysql.MySQLError, OSError, RuntimeError, ValueError)
+
+    def __init__(self, parameters: dict[str, Any], busy: float) -> None:
+        self._parameters = parameters
+        self._busy = busy
+        self._where = f"{parameters['host']}:{parameters['port']}/{parameters['database']}"
+
+    def connect(self) -> Any:
+        # READ COMMITTED: no gap locks, so that one process's claims never stop another's inserts.
+        wait = max(1, round(self._busy))
+        return pymysql.connect(
+            **self._parameters,
+            charset="utf8mb4",
+            autocommit=True,
+            client_flag=CLIENT.FOUND_ROWS,
+            connect_timeout=5,
+            read_timeout=max(10, 5 * wait),
+            write_timeout=max(10, 5 * wait),
+            init_command=f"SET SESSION transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = {wait}, "
+            "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+        )
+
+    def translate(self, error: Exception) -> StoreError:
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        kind = Conflict if code in _CONFLICT else Busy if code in _BUSY else StoreError
+        text = error.args[1] if len(error.args) > 1 else error
+        return kind(f"{self._where}: {text} ({code or type(error).__name__})")
+
+    def script(self, connection: Any, statements: str) -> None:
+        with connection.cursor() as cursor:
+            for statement in filter(None, (piece.strip() for piece in statements.split(";\n"))):
+                cursor.execute(statement)

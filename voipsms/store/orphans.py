@@ -1,0 +1,29 @@
+"""Receipts that came before the answer to their submit, kept at hand until that answer comes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from voipsms.model import GatewayId, Receipt
+from voipsms.sms.receipt import canonical_id
+
+_MOST = 10_000  # beyond, the table still has them, and the sweep finds them
+
+
+class Orphans:
+    """By gateway and id: (row id in tb_receipts, receipt)."""
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[tuple[GatewayId, str], tuple[int, Receipt]] = OrderedDict()
+
+    def add(self, orphan_id: int, receipt: Receipt) -> None:
+        self._found[receipt.gateway_id, canonical_id(receipt.provider_id)] = (orphan_id, receipt)
+        if len(self._found) > _MOST:
+            self._found.popitem(last=False)
+
+    def pop(self, gateway_id: GatewayId, forms: Sequence[str]) -> list[tuple[int, Receipt]]:
+        if not self._found:
+            return []
+        keys = ((gateway_id, form) for form in forms)
+        return [found for key in keys if (found := self._found.pop(key, None))]

@@ -1,0 +1,44 @@
+"""SQLite: WAL, every commit synced to the disk before it returns."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from voipsms.errors import StoreError
+from voipsms.store.database import Busy, Conflict
+
+
+class SqliteEngine:
+    """A database in one file. Several processes of one machine may have it open."""
+
+    name = "sqlite"
+    driver = "sqlite3"
+    begin = "BEGIN IMMEDIATE"
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, sqlite3.Warning, OverflowError)
+
+    def __init__(self, path: Path, busy: float) -> None:
+        self.path = path
+        self._busy = busy
+
+    def connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=self._busy, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "cache_size = -16000"):
+                connection.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def translate(self, error: Exception) -> StoreError:
+        name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return Busy(f"{self.path}: locked by another process")
+        if name.startswith("SQLITE_CONSTRAINT"):
+            return Conflict(f"{self.path}: {error}")
+        return StoreError(f"{self.path}: {error} ({name})")
+
+    def script(self, connection: Any, statements: str) -> None:
+        connection.executescript(statements)
