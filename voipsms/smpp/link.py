@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from voipsms.smpp.pdu import NOTHING, Body, Pdu, Tlvs
 from voipsms.smpp.session import Event, Session
@@ -60,8 +60,7 @@ class Link(asyncio.Protocol):
     # -- asyncio.Protocol --
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self._flush()
 
     def data_received(self, data: bytes) -> None:
