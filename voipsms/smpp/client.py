@@ -1,5 +1,8 @@
 """An ESME: keeps its sessions with one SMSC bound, and submits through them.
 
+A submit that finds the windows full waits here, so GatewayDown means that no session is bound. Whoever asks free()
+first never makes it wait.
+
 Order: submits for one destination go through one session, chosen by the destination, as long as that session has room;
 when its window is full another one takes over, and between two sessions an SMSC promises no order.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -35,6 +39,7 @@ log = Log("smpp")
 
 FIRST_DELAY: Final = 0.5  # seconds between the end of a session and the next attempt; doubles each time
 LONGEST_DELAY: Final = 30.0
+MOST_WAITING: Final = 10_000  # submits that found the windows full
 UNBIND_TIME: Final = 3.0  # seconds that an SMSC has to answer unbind
 
 OnRequest = Callable[[Link, Pdu], None]
@@ -65,6 +70,7 @@ class Client:
         self._watch = watch(trace, mask) if trace else None
         self._links: list[Link] = []  # bound ones
         self._senders: list[Link] = []  # those of them that submit
+        self._backlog: deque[tuple[ShortMessage, Tlvs, asyncio.Future[Pdu]]] = deque()
         self._errors: dict[int, str] = {}  # why a session isn't bound, by its place in bind_commands
         self._exhausted = True  # free() is 0, and somebody may wait for it to grow
         self._closing = False
@@ -80,22 +86,25 @@ class Client:
         return next(iter(self._errors.values()), "")
 
     def free(self) -> int:
-        room = sum(link.room for link in self._senders)
+        room = max(0, sum(link.room for link in self._senders) - len(self._backlog))
         self._exhausted = room == 0
         return room
 
     def submit(self, body: ShortMessage, tlvs: Tlvs = ()) -> asyncio.Future[Pdu]:
         """The answer, of whatever status; or OutcomeUnknown where none comes.
 
-        Raises GatewayDown when no session has room, PduError for what no PDU can carry.
+        Raises GatewayDown when no session is bound, PduError for what no PDU can carry.
         """
-        link = self._link_for(body.destination_addr)
-        if link is None:
-            raise GatewayDown(self.last_error or "no session has room")
+        if not self.ready or len(self._backlog) >= MOST_WAITING:
+            raise GatewayDown(self.last_error or f"{len(self._backlog)} submits wait already")
         answer: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
-        link.request(SUBMIT_SM, body, tlvs, answer)
-        if not link.room:
-            self.free()
+        link = None if self._backlog else self._link_for(body.destination_addr)
+        if link is None:
+            self._backlog.append((body, tlvs, answer))
+        else:
+            link.request(SUBMIT_SM, body, tlvs, answer)
+            if not link.room:
+                self.free()
         return answer
 
     async def run(self) -> None:
@@ -154,7 +163,7 @@ class Client:
 
     async def _bind(self, command_id: int) -> Link:
         settings, loop = self._settings, asyncio.get_running_loop()
-        link = Link(self._session(loop.time()), self._on_event)
+        link = Link(self._session(loop.time()), self._on_event, self._room)
         try:
             async with asyncio.timeout(settings.response):
                 await loop.create_connection(lambda: link, settings.server, settings.serverport)
@@ -209,6 +218,15 @@ class Client:
         return None
 
     def _room(self) -> None:
+        """Room may have grown: for what waits first, then for those who asked in vain."""
+        while self._backlog and (link := self._link_for(self._backlog[0][0].destination_addr)):
+            body, tlvs, answer = self._backlog.popleft()
+            if answer.done():  # whoever asked was cancelled
+                continue
+            try:
+                link.request(SUBMIT_SM, body, tlvs, answer)
+            except PduError as error:
+                answer.set_exception(error)
         if self._exhausted and self.free():
             self._on_room()
 
@@ -231,6 +249,15 @@ class Client:
             case Closed(reason, unanswered):
                 for _, answer in unanswered:
                     _unanswered(answer, f"the session ended before the answer: {reason}")
+                if not self.ready:
+                    self._give_back(reason)
+
+    def _give_back(self, reason: str) -> None:
+        """Nothing of the backlog has left this machine."""
+        for _, _, answer in self._backlog:
+            if not answer.done():
+                answer.set_exception(GatewayDown(reason))
+        self._backlog.clear()
 
 
 def _answered(answer: object, pdu: Pdu) -> None:

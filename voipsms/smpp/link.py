@@ -17,11 +17,15 @@ LINGER: Final = 2.0  # seconds that a peer has to read the last PDUs of a sessio
 
 
 class Link(asyncio.Protocol):
-    """`on_event` sees every event of the session, on the event loop; `closed` gets the reason of the end."""
+    """`on_event` sees every event of the session, on the event loop, `on_writable` is called when the peer reads again
+    after it didn't; `closed` gets the reason of the end."""
 
-    def __init__(self, session: Session, on_event: Callable[[Link, Event], None]) -> None:
+    def __init__(
+        self, session: Session, on_event: Callable[[Link, Event], None], on_writable: Callable[[], None] = lambda: None
+    ) -> None:
         self.session = session
         self._on_event = on_event
+        self._on_writable = on_writable
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._writable = True
@@ -77,6 +81,7 @@ class Link(asyncio.Protocol):
         self._writable = True
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
+        self._on_writable()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None

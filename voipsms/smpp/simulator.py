@@ -152,7 +152,7 @@ class Simulator:
         session = Session(
             Side.SMSC, asyncio.get_running_loop().time(), window=options.window, timers=timers, watch=self._watch
         )
-        link = Link(session, self._on_event)
+        link = Link(session, self._on_event, self._drain)
         self._links.append(link)
         self.counts["connections"] += 1
         return link
