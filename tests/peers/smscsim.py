@@ -16,7 +16,7 @@ from tests.peers.program import Program, tcp_open
 def _command(port: int) -> list[str]:
     if neutral := os.environ.get("SMSCSIM"):
         return [neutral, "-p", str(port), "-d", "0"]  # receipts at once
-    return [sys.executable, "-m", "voipsms", "smsc", "--port", str(port), "--stats"]
+    return [sys.executable, "-m", "tests.peers.simulator", str(port)]
 
 
 class Smsc(Program):
@@ -24,7 +24,7 @@ class Smsc(Program):
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        super().__init__("smsc", _command(self.port), folder)
+        super().__init__("smsc", _command(self.port), folder, cwd=Path(__file__).parents[2])
 
     def ready(self) -> bool:
         return tcp_open(self.port)

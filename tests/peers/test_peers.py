@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import urllib.request
 from pathlib import Path
 
 import pymysql
 import pytest
 
 from tests.peers import certificates
+from tests.peers.kannel import Kannel
 from tests.peers.mariadb import PASSWORD, USER, MariaDb
 from tests.peers.ports import free_ports
 from tests.peers.program import binary
+from tests.peers.smscsim import Smsc
 from voipsms.config import mysql_parameters
 
 
@@ -82,3 +85,15 @@ def test_certificates_are_trusted_through_their_authority(tmp_path: Path) -> Non
         ):
             assert secured.recv(5) == b"hello"
         thread.join()
+
+
+def test_kannel_sends_through_the_smsc(tmp_path: Path) -> None:
+    with Smsc(tmp_path) as smsc, Kannel(tmp_path, smsc.port) as kannel:
+        query = "username=bench&password=bench&from=36201234567&to=36301234567&text=hello&dlr-mask=3"
+        with urllib.request.urlopen(f"http://127.0.0.1:{kannel.http_port}/cgi-bin/sendsms?{query}") as answer:
+            assert answer.status == 202
+        smsc.settled(1, 10)
+        assert kannel.counts() == {
+            "sms_received": 0, "sms_sent": 1, "dlr_received": 1, "dlr_sent": 0, "store_size": 0,
+        }  # fmt: skip
+        assert kannel.cpu_seconds() > 0
