@@ -11,11 +11,12 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tests.peers import certificates
+from tests.peers import certificates, sipp
+from tests.peers.kamailio import Kamailio
 from tests.peers.kannel import Kannel
 from tests.peers.mariadb import PASSWORD, USER, MariaDb
 from tests.peers.ports import free_ports
-from tests.peers.program import binary
+from tests.peers.program import binary, wait_until
 from tests.peers.smscsim import Smsc
 from voipsms.config import mysql_parameters
 
@@ -97,3 +98,59 @@ def test_kannel_sends_through_the_smsc(tmp_path: Path) -> None:
             "sms_received": 0, "sms_sent": 1, "dlr_received": 1, "dlr_sent": 0, "store_size": 0,
         }  # fmt: skip
         assert kannel.cpu_seconds() > 0
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_sipp_sends_and_answers(transport: str, tmp_path: Path) -> None:
+    with sipp.Answerer(tmp_path, 202, transport) as peer:
+        rows = [("36301234567", "36201234567", "Árvíztűrő"), ("36301234568", "36201234567", "two")]
+        sent = sipp.send(tmp_path, peer.port, "message", rows, transport=transport)
+        assert (sent.successful, sent.failed) == (2, 0)
+        wait_until(lambda: len(peer.received()) == 2, "both texts logged")
+        assert [text for _, text in peer.received()] == ["Árvíztűrő", "two"]
+
+
+def test_sipp_tells_another_answer(tmp_path: Path) -> None:
+    with sipp.Answerer(tmp_path, 402) as peer:
+        sent = sipp.send(tmp_path, peer.port, "message", sipp.messages(3))
+        assert (sent.successful, sent.failed) == (0, 3)
+
+
+USERS = {"alice": "secret-a", "36201234567": "secret-b"}
+
+
+def test_kamailio_carries_messages_to_phones_and_to_the_gateway(tmp_path: Path) -> None:
+    own = sipp.credentials("36201234567", USERS["36201234567"])
+    with (
+        sipp.Answerer(tmp_path, 202) as gateway,
+        sipp.Answerer(tmp_path, 200) as phone,
+        Kamailio(tmp_path, [gateway.port], USERS) as proxy,
+    ):
+        phone.register(proxy.port, "alice", USERS["alice"])
+        rows = [(target, sender, text, own) for target, sender, text in sipp.messages(5)]
+        assert sipp.send(tmp_path, proxy.port, "message-digest", rows, challenge=407).successful == 5
+        inner = [("alice", "36201234567", "Hi", own)]
+        assert sipp.send(tmp_path, proxy.port, "message-digest", inner, expect=200, challenge=407).successful == 1
+        wait_until(lambda: len(gateway.received()) == 5 and len(phone.received()) == 1, "all texts logged")
+        assert gateway.received() == [("<sip:36201234567@127.0.0.1>", f"Message {n}") for n in range(5)]
+        assert phone.received() == [("", "Hi")]
+
+
+def test_kamailio_asks_for_credentials(tmp_path: Path) -> None:
+    with sipp.Answerer(tmp_path, 202) as gateway, Kamailio(tmp_path, [gateway.port], USERS) as proxy:
+        rows = [("36301234567", "36201234567", "stolen", sipp.credentials("36201234567", "wrong"))]
+        assert sipp.send(tmp_path, proxy.port, "message-digest", rows, expect=407, challenge=407).successful == 1
+        assert gateway.received() == []
+
+
+def test_kamailio_turns_to_the_next_gateway(tmp_path: Path) -> None:
+    own = sipp.credentials("36201234567", USERS["36201234567"])
+    with (
+        sipp.Answerer(tmp_path, 503) as draining,
+        sipp.Answerer(tmp_path, 202) as usable,
+        Kamailio(tmp_path, [draining.port, usable.port], USERS) as proxy,
+    ):
+        rows = [(target, sender, text, own) for target, sender, text in sipp.messages(6)]
+        assert sipp.send(tmp_path, proxy.port, "message-digest", rows, challenge=407).successful == 6
+        wait_until(lambda: len(usable.received()) == 6, "all texts logged")
+        assert len(draining.received()) == 3  # its turn every other time
