@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "voipsms"
 LAYERS = (  # from the bottom; only within DECISIONS may a part import its neighbours
     {"", "errors", "ini", "masking", "model", "resources"},
     {"config", "connectors.port", "money", "passwords"},
-    {"sip", "smpp", "sms"},
     {"log", "metrics"},
+    {"sip", "smpp", "sms"},
     {"connectors", "store"},
     {"accept", "directory", "dispatch", "intake", "recovery", "telling", "upkeep"},
     {"callback", "doors", "inbound", "web"},
