@@ -12,6 +12,8 @@ from voipsms.sip.stream import StreamParser
 from voipsms.sip.uri import host_text
 
 RECEIVE_BUFFER = 4 << 20  # octets of datagrams that the kernel keeps while a commit runs
+MAX_UNREAD = 1 << 20  # octets that a stream's peer may leave unread
+MAX_DATAGRAM = 65507  # octets of payload that IPv4 can carry
 
 
 class Peer(NamedTuple):
@@ -25,17 +27,11 @@ class Peer(NamedTuple):
         return f"{self.transport}:{host_text(self.host, self.port)}"
 
 
-class Owner(Protocol):
-    """What links tell their endpoint."""
+class Receiver(Protocol):
+    """Who is told what arrives."""
 
     max_body: int
     guard: float  # seconds
-
-    def opened(self, connection: Connection) -> bool:
-        """Whether it may live."""
-        ...
-
-    def closed(self, connection: Connection) -> None: ...
 
     def datagram(self, data: bytes, link: UdpSocket, peer: Peer) -> None: ...
 
@@ -43,17 +39,29 @@ class Owner(Protocol):
 
     def malformed(self, error: SipParseError, link: Link, peer: Peer) -> None: ...
 
+    def lost(self, connection: Connection) -> None: ...
+
     def traced(self, direction: str, peer: Peer, data: bytes) -> None: ...
 
     def count(self, name: str) -> None: ...
+
+
+class Keeper(Protocol):
+    """Who knows all connections."""
+
+    def opened(self, connection: Connection) -> bool:
+        """Whether it may live."""
+        ...
+
+    def closed(self, connection: Connection) -> None: ...
 
 
 class UdpSocket(asyncio.DatagramProtocol):
     kind = "udp"
     reliable = False
 
-    def __init__(self, owner: Owner) -> None:
-        self._owner = owner
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
         self._full = False
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -62,19 +70,19 @@ class UdpSocket(asyncio.DatagramProtocol):
         self.local: tuple[str, int] = transport.get_extra_info("sockname")[:2]
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        self._owner.datagram(data, self, Peer("udp", addr[0], addr[1]))
+        self._receiver.datagram(data, self, Peer("udp", addr[0], addr[1]))
 
     def send(self, data: bytes, peer: Peer) -> bool:
         """Whether it left, or waits to leave."""
-        if self._full or self.transport.is_closing():
-            self._owner.count("sip_send_dropped")
+        if self._full or len(data) > MAX_DATAGRAM or self.transport.is_closing():
+            self._receiver.count("sip_send_dropped")
             return False
-        self._owner.traced("out", peer, data)
+        self._receiver.traced("out", peer, data)
         self.transport.sendto(data, (peer.host, peer.port))
         return True
 
     def error_received(self, exc: Exception) -> None:
-        self._owner.count("sip_udp_errors")  # ICMP's word on an earlier datagram; nobody to tell
+        self._receiver.count("sip_udp_errors")  # ICMP's word on an earlier datagram; nobody to tell
 
     def pause_writing(self) -> None:
         self._full = True
@@ -95,11 +103,10 @@ class Connection(asyncio.Protocol):
 
     reliable = True
 
-    def __init__(self, owner: Owner, kind: str, *, ours: bool, max_unread: int = 1 << 20) -> None:
+    def __init__(self, keeper: Keeper, receiver: Receiver, kind: str, *, ours: bool) -> None:
         self.kind, self.ours = kind, ours  # ours: opened by us
-        self._owner = owner
-        self._max_unread = max_unread
-        self._parser = StreamParser(max_body=owner.max_body)
+        self._keeper, self._receiver = keeper, receiver
+        self._parser = StreamParser(max_body=receiver.max_body)
         self._deadline: asyncio.TimerHandle | None = None
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -108,18 +115,18 @@ class Connection(asyncio.Protocol):
         remote = transport.get_extra_info("peername") or ("", 0)  # None: it is gone already
         self.peer = Peer(self.kind, remote[0], remote[1])
         self.local: tuple[str, int] = (transport.get_extra_info("sockname") or ("", 0))[:2]
-        self.transport.set_write_buffer_limits(high=self._max_unread)
-        if not self._owner.opened(self):
+        self.transport.set_write_buffer_limits(high=MAX_UNREAD)
+        if not self._keeper.opened(self):
             self.transport.abort()
         elif not self.ours:
             self._await_more()
 
     def _await_more(self) -> None:
         if self._deadline is None:
-            self._deadline = asyncio.get_running_loop().call_later(self._owner.guard, self._too_slow)
+            self._deadline = asyncio.get_running_loop().call_later(self._receiver.guard, self._too_slow)
 
     def _too_slow(self) -> None:
-        self._owner.count("sip_slow_closed")
+        self._receiver.count("sip_slow_closed")
         self.transport.abort()
 
     def _enough(self) -> None:
@@ -128,15 +135,18 @@ class Connection(asyncio.Protocol):
             self._deadline = None
 
     def data_received(self, data: bytes) -> None:
-        self._owner.traced("in", self.peer, data)
+        if self.transport.is_closing():
+            return
+        self._receiver.traced("in", self.peer, data)
         self._parser.receive_data(data)
         try:
             for message in self._parser.events():
                 self._enough()
-                self._owner.received(message, self, self.peer)
+                self._receiver.received(message, self, self.peer)
         except SipParseError as error:
-            self._owner.malformed(error, self, self.peer)
+            self._receiver.malformed(error, self, self.peer)
             self.transport.close()
+            self._await_more()  # for its end: the peer may not read what we said
             return
         if pong := self._parser.data_to_send():
             self._enough()
@@ -148,17 +158,17 @@ class Connection(asyncio.Protocol):
         """Whether it left, or waits to leave."""
         if self.transport.is_closing():
             return False
-        self._owner.traced("out", self.peer, data)
+        self._receiver.traced("out", self.peer, data)
         self.transport.write(data)
         return True
 
     def pause_writing(self) -> None:
-        self._owner.count("sip_unread_closed")
+        self._receiver.count("sip_unread_closed")
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._enough()
-        self._owner.closed(self)
+        self._keeper.closed(self)
         if not self.gone.done():
             self.gone.set_result(None)
 

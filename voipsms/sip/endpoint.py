@@ -6,22 +6,19 @@ Requests arrive at `on_request` as IncomingRequest, without a task; `request()` 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
 import itertools
 import logging
 import secrets
-import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
 from voipsms.config import Listen
-from voipsms.errors import ConfigError, VoipSmsError
-from voipsms.sip.connection import Connection, Link, Peer, UdpSocket, bind
+from voipsms.errors import VoipSmsError
+from voipsms.sip.connection import Connection, Link, Peer, UdpSocket
 from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers
+from voipsms.sip.links import Links, Unreachable
 from voipsms.sip.message import Request, Response, parse_message, received_from, response_to
 from voipsms.sip.stream import MAX_BODY
 from voipsms.sip.transaction import (
@@ -38,28 +35,12 @@ from voipsms.sip.uri import Via
 
 log = logging.getLogger("voipsms.sip")
 
-MAX_UDP_REQUEST = 1300  # octets; RFC 3261 §18.1.1
 DEFAULT_PORTS = {"udp": 5060, "tcp": 5060, "tls": 5061}
-_VIA_SIZE = 100  # octets, about, of the Via that is put on top
 _GRAIN = 0.05  # seconds between two looks at the timers
-
-
-class Unreachable(VoipSmsError):
-    """A request could not leave, or its connection ended before the answer."""
 
 
 class RequestTimeout(VoipSmsError):
     """Timer F: no final answer within 32 s."""
-
-
-def server_tls(cert: str, key: str) -> ssl.SSLContext:
-    """The context of a TLS listener from PEM files. Raises ConfigError."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"[sip] tls_cert, tls_key: {cert}, {key}: {error.strerror or error}") from error
-    return context
 
 
 class IncomingRequest:
@@ -117,111 +98,54 @@ class SipEndpoint:
         trace: Callable[[str, str, bytes], None] | None = None,
         count: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self.bound: list[Listen] = []
         self.max_body, self.guard, self.count = max_body, guard, count
         self._listen, self._on_request, self._trace = listen, on_request, trace
-        self._tls, self._client_tls = tls, client_tls
-        self._max_connections, self._max_each, self._trusted = connections, connections_each, trusted
-        self._udp: list[UdpSocket] = []
-        self._servers: list[asyncio.Server] = []
-        self._connections: set[Connection] = set()
-        self._by_peer: dict[Peer, Connection] = {}
-        self._each: Counter[str] = Counter()  # connections that others opened, by address
-        self._connecting: dict[Peer, asyncio.Task[Connection]] = {}
+        self._max_tasks = connections
+        self._links = Links(
+            self, tls=tls, client_tls=client_tls, connections=connections, each=connections_each, trusted=trusted
+        )
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbound = ServerTransactions()
         self._outbound = ClientTransactions()
         self._waiting: dict[str, _Waiting] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._accepting = True
         self._closed = False
         self._tag, self._numbers = secrets.token_hex(5), itertools.count(1)
 
-    # -- life ---------------------------------------------------------------------------------------------------
+    @property
+    def bound(self) -> Sequence[Listen]:
+        """The listeners with their real ports."""
+        return self._links.bound
 
     async def start(self) -> None:
-        """Binds every listener; afterwards `bound` has their real ports. Raises ConfigError, one line."""
+        """Binds every listener. Raises ConfigError, one line."""
         self._loop = asyncio.get_running_loop()
         try:
-            for listen in self._listen:
-                await self._bind(listen)
+            for at in self._listen:
+                await self._links.listen(at)
         except BaseException:
             await self.close()
             raise
 
-    async def _bind(self, listen: Listen) -> None:
-        if listen.transport == "tls" and self._tls is None:
-            raise ConfigError(f"[sip] listen: {listen} needs tls_cert and tls_key")
-        try:
-            sock = bind(listen.transport, listen.host, listen.port)
-        except OSError as error:
-            raise ConfigError(f"[sip] listen: {listen} can't be used: {error.strerror or error}") from error
-        host, port = sock.getsockname()[:2]
-        if listen.transport == "udp":
-            _, udp = await self._loop.create_datagram_endpoint(lambda: UdpSocket(self), sock=sock)
-            self._udp.append(udp)
-        else:
-            tls = self._tls if listen.transport == "tls" else None
-            server = await self._loop.create_server(
-                lambda: Connection(self, listen.transport, ours=False),
-                sock=sock,
-                ssl=tls,
-                ssl_handshake_timeout=self.guard if tls else None,
-            )
-            self._servers.append(server)
-        self.bound.append(Listen(listen.transport, host, port))
-
     def stop_accepting(self) -> None:
         """New connections are refused and new requests get 503; answers still go out."""
-        self._accepting = False
-        for server in self._servers:
-            server.close()
+        self._links.stop_accepting()
 
     async def close(self) -> None:
         """Ends everything, after giving what is on its way out a second to leave."""
-        self.stop_accepting()
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        tasks = [*self._tasks, *self._connecting.values()]
-        for task in tasks:
+        for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         for key in list(self._waiting):
             self._fail(key, Unreachable("The SIP endpoint is closing"))
-        links: list[Link] = [*self._udp, *self._connections]
-        for link in links:
-            link.close()
-        if links:
-            await asyncio.wait([link.gone for link in links], timeout=1)
-        for connection in list(self._connections):
-            connection.transport.abort()
-            await connection.gone
-        for server in self._servers:
-            await server.wait_closed()
+        await self._links.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # -- what links tell ----------------------------------------------------------------------------------------
 
-    def opened(self, connection: Connection) -> bool:
-        host = connection.peer.host
-        if not connection.ours:
-            crowded = self._each[host] >= self._max_each and not self._trusted(host)
-            if crowded or self._each.total() >= self._max_connections or not self._accepting:
-                self.count("sip_connections_refused")
-                return False
-            self._each[host] += 1
-        self._connections.add(connection)
-        self._by_peer[connection.peer] = connection
-        return True
-
-    def closed(self, connection: Connection) -> None:
-        if connection not in self._connections:
-            return
-        self._connections.discard(connection)
-        if self._by_peer.get(connection.peer) is connection:
-            del self._by_peer[connection.peer]
-        if not connection.ours:
-            self._each -= Counter({connection.peer.host: 1})  # which also drops what is 0
+    def lost(self, connection: Connection) -> None:
         for key in [key for key, waiting in self._waiting.items() if waiting.link is connection]:
             self._fail(key, Unreachable(f"{connection.peer} closed the connection"))
 
@@ -276,7 +200,7 @@ class SipEndpoint:
                 self._send_back(self._inbound.answer(key), request, link, peer)
 
     def _deliver(self, incoming: IncomingRequest) -> None:
-        if not self._accepting:
+        if not self._links.accepting:
             incoming.respond(503, headers=(("Retry-After", "5"),))
             return
         try:
@@ -313,14 +237,14 @@ class SipEndpoint:
     async def _send_anew(self, data: bytes, peer: Peer) -> None:
         """An answer whose connection has ended goes to the address in Via."""
         try:
-            link = await self._connect(peer, peer.host)
+            link = await self._links.connect(peer, peer.host)
         except Unreachable:
             self.count("sip_answers_lost")
         else:
             link.send(data, peer)
 
     def _start(self, coroutine: Coroutine[None, None, None]) -> None:
-        if len(self._tasks) >= self._max_connections:
+        if self._closed or len(self._tasks) >= self._max_tasks:
             self.count("sip_answers_lost")
             coroutine.close()
             return
@@ -336,11 +260,15 @@ class SipEndpoint:
         A destination of `udp` is reached by TCP where the request has more than 1300 octets and TCP works
         (RFC 3261 §18.1.1). Raises RequestTimeout, Unreachable, UnsafeHeader.
         """
-        address = await self._resolve(destination)
-        branch = COOKIE + secrets.token_hex(12)
-        link = await self._way(address, destination.host, len(request.to_bytes()))
-        via = Via(link.kind.upper(), *self._sent_by(link, address), {"branch": branch, "rport": ""})
+        link, address = await self._links.way(destination, len(request.to_bytes()))
+        via = Via(
+            link.kind.upper(),
+            *self._links.sent_by(link, address),
+            {"branch": COOKIE + secrets.token_hex(12), "rport": ""},
+        )
         headers = Headers([("Via", str(via)), *request.headers])
+        if "Max-Forwards" not in headers:
+            headers.add("Max-Forwards", "70")
         data = Request(request.method, request.uri, headers, request.body).to_bytes()
         key = client_key(via, request.method)
         waiting = self._waiting[key] = _Waiting(self._loop.create_future(), link, address)
@@ -354,62 +282,6 @@ class SipEndpoint:
             del self._waiting[key]
             if not waiting.answer.done() or waiting.answer.cancelled():
                 self._outbound.abandon(key)
-
-    async def _resolve(self, destination: Peer) -> Peer:
-        kind = socket.SOCK_DGRAM if destination.transport == "udp" else socket.SOCK_STREAM
-        try:
-            found = await self._loop.getaddrinfo(destination.host, destination.port, type=kind)
-        except OSError as error:
-            raise Unreachable(f"{destination}: {error.strerror or error}") from error
-        return Peer(destination.transport, str(found[0][4][0]), destination.port)
-
-    async def _way(self, address: Peer, name: str, size: int) -> Link:
-        """The link to an address; a Via line is still to come on top of `size`. Raises Unreachable."""
-        if address.transport != "udp":
-            return await self._connect(address, name)
-        if size + _VIA_SIZE > MAX_UDP_REQUEST:
-            with contextlib.suppress(Unreachable):
-                return await self._connect(address._replace(transport="tcp"), name)
-        family = ":" in address.host
-        for udp in self._udp:
-            if (":" in udp.local[0]) == family:
-                return udp
-        raise Unreachable(f"{address}: there is no UDP listener of its address family")
-
-    async def _connect(self, address: Peer, name: str) -> Connection:
-        """The open connection to an address, or a new one. Raises Unreachable."""
-        known = self._by_peer.get(address)
-        if known is not None and not known.transport.is_closing():
-            return known
-        task = self._connecting.get(address)
-        if task is None:
-            task = self._connecting[address] = self._loop.create_task(self._open(address, name))
-            task.add_done_callback(lambda _: self._connecting.pop(address, None))
-        try:
-            return await asyncio.shield(task)
-        except (OSError, TimeoutError) as error:
-            raise Unreachable(f"{address}: {error or 'no answer'}") from error
-
-    async def _open(self, address: Peer, name: str) -> Connection:
-        context = None
-        if address.transport == "tls":
-            context = self._client_tls = self._client_tls or ssl.create_default_context()
-        async with asyncio.timeout(self.guard):
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self, address.transport, ours=True),
-                address.host,
-                address.port,
-                ssl=context,
-                server_hostname=name if context else None,
-            )
-        return connection
-
-    def _sent_by(self, link: Link, address: Peer) -> tuple[str, int]:
-        """Where we listen, as that peer sees it: RFC 3261 §18.1.1."""
-        host, port = link.local
-        if not link.reliable:
-            return (host, port) if not ipaddress.ip_address(host).is_unspecified else (_source_for(address), port)
-        return host, next((at.port for at in self.bound if at.transport == link.kind), port)
 
     def _reply(self, response: Response) -> None:
         """RFC 3261 §17.1.3, §18.1.2."""
@@ -456,15 +328,3 @@ class SipEndpoint:
             elif waiting is not None:
                 waiting.link.send(event.request, waiting.peer)
         self._arm()
-
-
-def _source_for(address: Peer) -> str:
-    """Our own address on the way to a peer; connecting a UDP socket sends nothing."""
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((address.host, address.port))
-        except OSError as error:
-            raise Unreachable(f"{address}: {error.strerror or error}") from error
-        host: str = probe.getsockname()[0]
-        return host

@@ -79,5 +79,5 @@ class StreamParser:
             blank += 2
         self._pongs += blank // 4
         # The half of a pair stays, since its other half may come yet.
-        keep = 2 if blank % 4 and self._buffer[blank:] in (b"", b"\r") else 0
+        keep = 2 if blank % 4 and bytes(self._buffer[blank : blank + 2]) in (b"", b"\r") else 0
         del self._buffer[: blank - keep]
