@@ -18,7 +18,7 @@ from voipsms.errors import VoipSmsError
 from voipsms.sip.connection import Connection, Link, Peer, UdpSocket
 from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers
-from voipsms.sip.links import Links, Unreachable
+from voipsms.sip.links import Links, Unreachable, server_tls
 from voipsms.sip.message import Request, Response, parse_message, received_from, response_to
 from voipsms.sip.stream import MAX_BODY
 from voipsms.sip.transaction import (
@@ -32,6 +32,8 @@ from voipsms.sip.transaction import (
     server_key,
 )
 from voipsms.sip.uri import Via
+
+__all__ = ["IncomingRequest", "Peer", "RequestTimeout", "SipEndpoint", "Unreachable", "server_tls"]
 
 log = logging.getLogger("voipsms.sip")
 
