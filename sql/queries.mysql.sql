@@ -39,10 +39,11 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', user_id BIGINT PAT
     '$[6]')) AS j;
 
 -- name: insert_parts!
-INSERT INTO tb_parts (message_id, part, attempt, gateway_id, provider_id, state)
-SELECT j.message_id, j.part, j.attempt, j.gateway_id, j.provider_id, j.state
-FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIGINT PATH '$[1]', attempt BIGINT PATH
-    '$[2]', gateway_id BIGINT PATH '$[3]', provider_id VARCHAR(255) PATH '$[4]', state VARCHAR(255) PATH '$[5]')) AS j;
+INSERT INTO tb_parts (message_id, part, total, attempt, gateway_id, provider_id, state)
+SELECT j.message_id, j.part, j.total, j.attempt, j.gateway_id, j.provider_id, j.state
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIGINT PATH '$[1]', total BIGINT PATH '$[2]',
+    attempt BIGINT PATH '$[3]', gateway_id BIGINT PATH '$[4]', provider_id VARCHAR(255) PATH '$[5]',
+    state VARCHAR(255) PATH '$[6]')) AS j;
 
 -- name: insert_receipts!
 INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment)
@@ -114,7 +115,7 @@ ORDER BY t.id FOR UPDATE;
 
 -- name: match_receipts
 -- The common case: the id as it stands, of a message that waits for it.
-SELECT j.n, p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', form VARCHAR(255) PATH
     '$[2]')) AS j
 STRAIGHT_JOIN tb_parts AS p ON p.provider_id = j.form AND p.gateway_id = j.gateway_id
@@ -124,7 +125,7 @@ ORDER BY p.message_id DESC;
 
 -- name: match_receipts_again
 -- The rest: other spellings of the id, and messages that are final already; the newest that fits.
-SELECT j.n, p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', form VARCHAR(255) PATH
     '$[2]')) AS j
 STRAIGHT_JOIN tb_parts AS p ON p.message_id = (
@@ -134,7 +135,7 @@ STRAIGHT_JOIN tb_messages AS m ON m.id = p.message_id;
 
 -- name: parts_of
 -- The states of all parts of some messages, the newest attempt of each.
-SELECT p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+SELECT p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
 STRAIGHT_JOIN tb_parts AS p ON p.message_id = j.id
 STRAIGHT_JOIN tb_messages AS m ON m.id = j.id

@@ -37,10 +37,10 @@ FROM (SELECT value->>0 AS id, value->>1 AS user_id, value->>2 AS msgid, value->>
     value->>5 AS created, value->>6 AS comment FROM json_each(:rows)) AS j;
 
 -- name: insert_parts!
-INSERT INTO tb_parts (message_id, part, attempt, gateway_id, provider_id, state)
-SELECT j.message_id, j.part, j.attempt, j.gateway_id, j.provider_id, j.state
-FROM (SELECT value->>0 AS message_id, value->>1 AS part, value->>2 AS attempt, value->>3 AS gateway_id, value->>4 AS
-    provider_id, value->>5 AS state FROM json_each(:rows)) AS j;
+INSERT INTO tb_parts (message_id, part, total, attempt, gateway_id, provider_id, state)
+SELECT j.message_id, j.part, j.total, j.attempt, j.gateway_id, j.provider_id, j.state
+FROM (SELECT value->>0 AS message_id, value->>1 AS part, value->>2 AS total, value->>3 AS attempt,
+    value->>4 AS gateway_id, value->>5 AS provider_id, value->>6 AS state FROM json_each(:rows)) AS j;
 
 -- name: insert_receipts!
 INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment)
@@ -109,7 +109,7 @@ CROSS JOIN tb_users AS t ON t.id = j.id;
 
 -- name: match_receipts
 -- The common case: the id as it stands, of a message that waits for it.
-SELECT j.n, p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
 FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS form FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.provider_id = j.form AND p.gateway_id = j.gateway_id
 CROSS JOIN tb_queue AS q ON q.id = p.message_id AND q.stage = 2
@@ -118,7 +118,7 @@ ORDER BY p.message_id DESC;
 
 -- name: match_receipts_again
 -- The rest: other spellings of the id, and messages that are final already; the newest that fits.
-SELECT j.n, p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
 FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS form FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.message_id = (
     SELECT MAX(o.message_id) FROM tb_parts AS o WHERE o.provider_id = j.form AND o.gateway_id = j.gateway_id
@@ -127,7 +127,7 @@ CROSS JOIN tb_messages AS m ON m.id = p.message_id;
 
 -- name: parts_of
 -- The states of all parts of some messages, the newest attempt of each.
-SELECT p.message_id, p.part, p.attempt, p.state, m.parts, m.state, m.user_id, m.price
+SELECT p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
 FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.message_id = j.id
 CROSS JOIN tb_messages AS m ON m.id = j.id

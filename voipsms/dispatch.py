@@ -117,6 +117,7 @@ class GatewayQueue:
         self._due: dict[int, tuple[asyncio.TimerHandle, Outgoing]] = {}  # postponed
         self._reserved = 0  # places held for parts that are not submitted yet
         self._starting = 0  # messages whose Start is being written
+        self._starts: set[asyncio.Future[None]] = set()
         self._paused_until = 0.0
         self._down_delay = DOWN_DELAYS[0]
         self._allowance = Allowance(settings.tps)
@@ -189,24 +190,28 @@ class GatewayQueue:
         for message_id in self._due.keys() - ours:
             self._due.pop(message_id)[0].cancel()
 
-    async def drain(self, patience: float) -> None:
-        """Starts nothing more, gives back what has not left yet, waits for the answers to what has."""
+    async def drain(self, patience: float) -> list[Outgoing]:
+        """Starts nothing more, waits for the answers to what has left; returns what has not, given back in writing."""
         self._draining = True
+        if self._starts:
+            await asyncio.wait(self._starts, timeout=patience)
         for _, outgoing in self._ready:
             self._reserved -= len(outgoing.todo)
             self._write(Postpone(outgoing.message.id, outgoing.attempt, now_millis()))
-        self._ready.clear()
-        for timer, _ in self._due.values():
-            timer.cancel()
-        if self._timer:
-            self._timer.cancel()
+        for timer in (self._timer, *(timer for timer, _ in self._due.values())):
+            if timer is not None:
+                timer.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience)
+        left = [outgoing for _, outgoing in (*self._ready, *self._waiting)]
+        return [*left, *(outgoing for _, outgoing in self._due.values())]
 
     # -- out
 
     def pump(self) -> None:
         """Submits what may be submitted now. Called whenever a place, a message, time or the store comes free."""
+        if self._draining:
+            return None
         if not self._journal.may_work():
             return self._wake_in(0.2) if self._waiting or self._ready else None
         now = time.monotonic()
@@ -216,7 +221,7 @@ class GatewayQueue:
             if not self._allowance.take(now):
                 return self._wake_in(self._allowance.wait(now))
             self._submit_next(self._ready[0][1])
-        return None if self._draining else self._start_waiting()
+        return self._start_waiting()
 
     def _wake_in(self, delay: float) -> None:
         if self._timer is None:
@@ -256,6 +261,8 @@ class GatewayQueue:
             return
         self._starting += len(batch)
         futures = [self._journal.append(Start(outgoing.message.id, outgoing.attempt)) for outgoing in batch]
+        self._starts.add(futures[-1])
+        futures[-1].add_done_callback(self._starts.discard)
         futures[-1].add_done_callback(lambda future: self._started(batch, future))
         for future in futures[:-1]:
             future.add_done_callback(_ignore)
@@ -267,7 +274,8 @@ class GatewayQueue:
             if failed:
                 self._reserved -= len(outgoing.todo)
             heappush(self._waiting if failed else self._ready, (outgoing.message.id, outgoing))
-        self.pump()
+        if not self._draining:
+            self.pump()
 
     def _too_old(self, outgoing: Outgoing) -> bool:
         return now_millis() - outgoing.message.created > self._expire()
@@ -289,7 +297,7 @@ class GatewayQueue:
     def _taken(self, outgoing: Outgoing, part: Part, submitted: Submitted) -> None:
         message, last = outgoing.message, not outgoing.left
         self._down_delay = DOWN_DELAYS[0]
-        self._write(Take(message, part.number, outgoing.attempt, submitted, last, self._expires()))
+        self._write(Take(message, part.number, part.total, outgoing.attempt, submitted, last, self._expires()))
         if last:
             self._log.outcome(message, self.settings.name, "taken", submitted.comment or submitted.provider_id)
             outgoing.tell(None)

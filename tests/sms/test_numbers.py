@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voipsms.errors import ImpossibleNumber, NotConverted, Refused
+from voipsms.sms import numbers
 from voipsms.sms.numbers import Kind, converts, read_number
 
 MOBILE, PHONE, SHORT, NAME, IMPOSSIBLE = Kind
@@ -93,7 +94,7 @@ def test_never_raises(raw: str, country: str) -> None:
 
 
 def test_cache_is_bounded() -> None:
-    assert read_number.cache_info().maxsize == 20_000
+    assert numbers._read.cache_info().maxsize == 20_000
 
 
 @pytest.mark.parametrize(

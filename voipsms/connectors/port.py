@@ -22,6 +22,16 @@ class Connector(Protocol):
 
     name: str
 
+    @property
+    def ready(self) -> bool:
+        """Whether the gateway is believed to be usable."""
+        ...
+
+    @property
+    def last_error(self) -> str:
+        """Why it is not; empty: nothing is known to be wrong."""
+        ...
+
     def split(self, message: Message) -> Sequence[Part]:
         """The units that this gateway takes one by one, in order; at least one. Pure but for the concatenation
         reference, so it is called once a message."""

@@ -210,8 +210,8 @@ class RequestTemplate:
     def _check_host(self, url: str) -> None:
         try:
             parts = urlsplit(url)
-            usable = parts.hostname and parts.port != 0 and not re.search(r"[%\\]", parts.netloc)
-        except ValueError:
+            usable = (parts.hostname or "").encode("idna") and parts.port != 0 and not re.search(r"[%\\]", parts.netloc)
+        except ValueError:  # UnicodeError is one
             usable = False
         if not usable:
             raise Misplaced(0, "must be http(s)://host, with :port from 1 to 65535 where it is another than usual")

@@ -10,6 +10,7 @@ when its window is full another one takes over, and between two sessions an SMSC
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import deque
 from collections.abc import Callable
@@ -37,8 +38,7 @@ from voipsms.smpp.trace import Trace, watch
 
 log = Log("smpp")
 
-FIRST_DELAY: Final = 0.5  # seconds between the end of a session and the next attempt; doubles each time
-LONGEST_DELAY: Final = 30.0
+DELAYS: Final = (0.5, 30.0)  # seconds from the end of a session to the next attempt: first, growing twofold to last
 MOST_WAITING: Final = 10_000  # submits that found the windows full
 UNBIND_TIME: Final = 3.0  # seconds that an SMSC has to answer unbind
 
@@ -63,8 +63,10 @@ class Client:
         on_room: Callable[[], None],
         trace: Trace | None = None,
         mask: bool = True,
+        delays: tuple[float, float] = DELAYS,
     ) -> None:
         self._settings = settings
+        self._delays = delays
         self._on_request = on_request
         self._on_room = on_room
         self._watch = watch(trace, mask) if trace else None
@@ -125,19 +127,21 @@ class Client:
     # -- sessions --
 
     async def _keep(self, place: int, command_id: int) -> None:
-        loop, delay = asyncio.get_running_loop(), FIRST_DELAY
+        loop = asyncio.get_running_loop()
+        first, longest = self._delays
+        delay = first
         while not self._closing:
             started = loop.time()
             reason = await self._live(place, command_id)
             if self._closing:
                 return
             self._errors[place] = reason
-            if loop.time() - started > LONGEST_DELAY:
-                delay = FIRST_DELAY
+            if loop.time() - started > longest:
+                delay = first
             pause = delay * random.uniform(0.5, 1.0)
             log.warning("not bound", peer=self._peer, reason=reason, again_in=round(pause, 1))
             await asyncio.sleep(pause)
-            delay = min(delay * 2, LONGEST_DELAY)
+            delay = min(delay * 2, longest)
 
     async def _live(self, place: int, command_id: int) -> str:
         """One session from connect to its end; the reason of the end."""
@@ -161,24 +165,29 @@ class Client:
     def _set_links(self, links: list[Link]) -> None:
         self._links, self._senders = links, [link for link in links if link.session.submits]
 
-    async def _bind(self, command_id: int) -> Link:
+    async def _connect(self) -> Link:
         settings, loop = self._settings, asyncio.get_running_loop()
         link = Link(self._session(loop.time()), self._on_event, self._room)
         try:
             async with asyncio.timeout(settings.response):
                 await loop.create_connection(lambda: link, settings.server, settings.serverport)
-                answer: asyncio.Future[Pdu] = loop.create_future()
-                link.request(command_id, self._bind_body(), context=answer)
-                pdu = await answer
-        except OSError as error:  # TimeoutError is one
-            link.close("not connected")
-            reason = error.strerror or str(error) or "no answer"
+        except TimeoutError as error:
+            raise GatewayDown(f"can't connect to {self._peer}: no answer") from error
+        except OSError as error:
+            # A failed look-up has a negative errno and its own text.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
             raise GatewayDown(f"can't connect to {self._peer}: {reason}") from error
-        except PduError as error:
+        return link
+
+    async def _bind(self, command_id: int) -> Link:
+        link = await self._connect()
+        answer: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
+        try:
+            link.request(command_id, self._bind_body(), context=answer)
+            pdu = await answer
+        except (PduError, SubmitError) as error:
             link.close("not bound")
             raise GatewayDown(f"can't bind at {self._peer}: {error}") from error
-        except SubmitError as error:
-            raise GatewayDown(f"can't bind at {self._peer}: {error.comment}") from error
         except asyncio.CancelledError:
             link.close("not wanted any more")
             raise

@@ -62,7 +62,7 @@ class _Sent:
     part: int
     attempt: int
     part_state: str
-    parts: int
+    parts: int  # into which the connector had cut the message
     state: State
     user_id: UserId
     price: int
@@ -175,7 +175,7 @@ class Commit:
     def _take(self, entry: Take) -> None:
         m, submitted = entry.message, entry.submitted
         provider_id = canonical_id(submitted.provider_id)[:PROVIDER_ID]
-        self._rows["insert_parts"].append((m.id, entry.part, entry.attempt, m.gateway_id, provider_id, ""))
+        self._rows["insert_parts"].append((m.id, entry.part, entry.total, entry.attempt, m.gateway_id, provider_id, ""))
         for orphan_id, receipt in self._orphans.pop(m.gateway_id, id_forms(submitted.provider_id)):
             self._heard.append((-1, receipt))
             self._rows["delete_receipts"].append((orphan_id,))
@@ -186,7 +186,7 @@ class Commit:
             self._move(m.id, Stage.TAKEN, entry.attempt, entry.expires)
         else:
             self._rows["delete_queue"].append((m.id,))
-        if m.parts > 1:
+        if entry.total > 1:
             self._touched[m.id] = None
 
     def _fail(self, entry: Fail) -> None:

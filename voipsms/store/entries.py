@@ -66,6 +66,7 @@ class Take:
 
     message: Message
     part: int
+    total: int
     attempt: int
     submitted: Submitted
     last: bool

@@ -26,6 +26,7 @@ class IdSource:
     """Ids of one node, strictly growing whatever the clock does. Safe to call from any thread."""
 
     def __init__(self, node: int, newer_than: int = 0) -> None:
+        self.node = node
         self._node = node << SEQUENCE_BITS
         self._lock = threading.Lock()
         self._millis = newer_than // _STEP + 1 if newer_than else 0

@@ -89,6 +89,7 @@ CREATE INDEX ix_queue_stage ON tb_queue (stage, due);
 CREATE TABLE tb_parts (
     message_id BIGINT NOT NULL,
     part INT NOT NULL,
+    total INT NOT NULL,
     attempt INT NOT NULL,
     gateway_id BIGINT NOT NULL,
     provider_id VARCHAR(80) NOT NULL,

@@ -89,6 +89,7 @@ CREATE INDEX ix_queue_stage ON tb_queue (stage, due);
 CREATE TABLE tb_parts (
     message_id  INTEGER NOT NULL,
     part        INTEGER NOT NULL,
+    total       INTEGER NOT NULL,
     attempt     INTEGER NOT NULL,
     gateway_id  INTEGER NOT NULL,
     provider_id TEXT NOT NULL,

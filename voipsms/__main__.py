@@ -1,0 +1,7 @@
+"""`python -m voipsms`."""
+
+import sys
+
+from voipsms.cli import main
+
+sys.exit(main())

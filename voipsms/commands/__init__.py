@@ -1,0 +1,1 @@
+"""What `voipsms COMMAND` does: one module a family of commands, each with `add_to(subparsers)`."""

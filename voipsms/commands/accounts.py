@@ -1,0 +1,113 @@
+"""`user add`, `user list`, `user credit`: accounts and their money."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
+from decimal import Decimal, InvalidOperation
+
+from voipsms.commands.context import database, read_config, writing
+from voipsms.commands.output import add_format, moment, write_rows
+from voipsms.model import Micros, UserType
+from voipsms.money import decimal, micros
+from voipsms.passwords import hash_password
+from voipsms.sip.digest import ha1
+from voipsms.sms.numbers import Kind, read_number
+from voipsms.store.accounts import AccountError, NewUser, add_user, credit_user
+
+LARGEST = Micros(10**18)  # what a 64-bit balance holds with room to spare
+NAME_LENGTH = 64
+
+
+def amount(text: str) -> Micros:
+    """`10.00`, `+5`, `-0.05`."""
+    try:
+        value = micros(Decimal(text))
+    except (InvalidOperation, ValueError):
+        raise ArgumentTypeError(f"{text!r} is no amount such as 10.00") from None
+    if abs(value) > LARGEST:
+        raise ArgumentTypeError(f"{text!r} is more than an account can hold")
+    return value
+
+
+def _limit(text: str) -> Micros:
+    value = amount(text)
+    if value < 0:
+        raise ArgumentTypeError("a limit is not negative")
+    return value
+
+
+def _name(text: str) -> str:
+    if not text or len(text) > NAME_LENGTH or not text.isprintable() or any(c in text for c in ' :"@<>'):
+        raise ArgumentTypeError(f'a name has 1 to {NAME_LENGTH} characters, without blanks and : " @ < >')
+    return text
+
+
+def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
+    users = parsers.add_parser("user", help="accounts").add_subparsers(required=True, metavar="COMMAND")
+    add = users.add_parser("add", help="makes an account")
+    add.add_argument("name", type=_name)
+    add.add_argument("--password", required=True, help="for SIP digest and the API")
+    add.add_argument("--type", choices=[str(kind) for kind in UserType], default="enduser")
+    add.add_argument("--credit", type=_limit, default=Micros(0), metavar="10.00", help="opening credit")
+    add.add_argument("--number", action="append", default=[], metavar="N", help="a number of this user; repeatable")
+    add.add_argument("--postpaid", type=_limit, default=Micros(0), metavar="LIMIT", help="how far below zero it may go")
+    add.set_defaults(run=_add)
+    listing = users.add_parser("list", help="shows the accounts")
+    add_format(listing)
+    listing.set_defaults(run=_list)
+    credit = users.add_parser("credit", help="books an amount, e.g. 10.00 or -2.50")
+    credit.add_argument("name")
+    credit.add_argument("amount", type=amount)
+    credit.add_argument("--comment", default="", help="kept with the movement")
+    credit.set_defaults(run=_credit)
+
+
+def _add(arguments: Namespace) -> int:
+    config, name, password = read_config(arguments), arguments.name, arguments.password
+    hashes = {algorithm: ha1(algorithm, name, config.sip.realm, password) for algorithm in ("MD5", "SHA-256")}
+    user = NewUser(
+        name=name,
+        type=UserType(arguments.type),
+        currency=config.sms.currency,
+        password=hash_password(password),
+        ha1_md5=hashes["MD5"],
+        ha1_sha256=hashes["SHA-256"],
+        credit_limit=arguments.postpaid,
+        numbers=tuple(_number(number, config.sms.country) for number in arguments.number),
+    )
+    with writing(config) as (db, ids), db.transaction():
+        user_id = add_user(db, ids, user, arguments.credit)
+    print(f"user {name} added, id {user_id}")
+    return 0
+
+
+def _number(text: str, country: str) -> str:
+    number = read_number(text, country)
+    if number.kind in (Kind.NAME, Kind.IMPOSSIBLE):
+        raise AccountError(f"{text!r} is not a possible phone number")
+    return number.digits
+
+
+def _credit(arguments: Namespace) -> int:
+    config = read_config(arguments)
+    with writing(config) as (db, ids), db.transaction():
+        balance = credit_user(db, ids, arguments.name, arguments.amount, arguments.comment)
+    print(f"user {arguments.name}: balance {decimal(balance)}")
+    return 0
+
+
+NAMES = ("id", "name", "type", "enabled", "balance", "limit", "currency", "numbers", "created")
+
+
+def _list(arguments: Namespace) -> int:
+    with database(read_config(arguments)) as db:
+        numbers: dict[int, list[str]] = {}
+        for number, owner in db.read("user_numbers"):
+            numbers.setdefault(owner, []).append(number)
+        rows = [
+            (str(row[0]), row[1], row[2], bool(row[3]), decimal(row[4]), decimal(row[5]), row[6],
+             " ".join(numbers.get(row[0], ())), moment(row[7]))
+            for row in db.read("list_users")
+        ]  # fmt: skip
+    write_rows(arguments.format, NAMES, rows)
+    return 0

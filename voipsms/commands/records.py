@@ -1,0 +1,80 @@
+"""`cdr` and `ledger check`: what was billed, and the proof that it adds up."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from voipsms.commands.context import database, read_config
+from voipsms.commands.output import Row, add_format, moment, write_rows
+from voipsms.money import decimal
+from voipsms.store.database import Database
+
+_END_OF_TIME = 1 << 62
+
+CDR = (
+    "id", "msgid", "type", "direction", "user", "from", "to", "gateway", "start", "duration", "parts", "price", "cost",
+    "currency", "state", "reason", "comment",
+)  # fmt: skip
+
+
+def when(text: str) -> int:
+    """ISO 8601, UTC where it has no zone, as milliseconds since 1970."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no time such as 2026-11-20 or 2026-11-20T18:00:00Z") from None
+    return round((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
+    cdr = parsers.add_parser("cdr", help="shows the CDRs, oldest first")
+    cdr.add_argument("--from", dest="start", type=when, default=0, metavar="T", help="started at or after, ISO 8601")
+    cdr.add_argument("--to", dest="stop", type=when, default=_END_OF_TIME, metavar="T", help="started before")
+    cdr.add_argument("--user", default="", metavar="U")
+    cdr.add_argument("--gateway", default="", metavar="G")
+    cdr.add_argument("--type", choices=("SMS", "CALL"), default="")
+    add_format(cdr)
+    cdr.set_defaults(run=_cdr)
+    ledger = parsers.add_parser("ledger", help="the money").add_subparsers(required=True, metavar="COMMAND")
+    check = ledger.add_parser("check", help="proves every balance and every charge; exit 1 where one is wrong")
+    add_format(check)
+    check.set_defaults(run=_check)
+
+
+def _cdr(arguments: Namespace) -> int:
+    with database(read_config(arguments)) as db:
+        write_rows(arguments.format, CDR, cdrs(db, arguments))
+    return 0
+
+
+def cdrs(db: Database, which: Namespace) -> Iterator[Row]:
+    """As CDR names them. `which`: start, stop, user, gateway, type."""
+    after = 0
+    while rows := db.read(
+        "cdrs", after=after, start=which.start, stop=which.stop, username=which.user, gateway=which.gateway,
+        type=which.type,
+    ):  # fmt: skip
+        for row in rows:
+            yield (str(row[0]), str(row[1]), *row[2:8], moment(row[8]), *row[9:11], decimal(row[11]), decimal(row[12]),
+                   *row[13:])  # fmt: skip
+        after = rows[-1][0]
+
+
+def _check(arguments: Namespace) -> int:
+    with database(read_config(arguments)) as db, db.transaction():
+        faults: list[Row] = [
+            ("balance", name, f"balance {decimal(balance)}, ledger {decimal(total)}")
+            for name, balance, total in db.read("wrong_balances")
+        ]
+        faults += [
+            ("charge", str(message), f"ledger {decimal(charged)}, {cdrs} CDRs with {decimal(billed)}")
+            for message, charged, billed, cdrs in db.read("wrong_charges")
+        ]
+        faults += [("cdr", str(message), "final, but without a CDR") for (message,) in db.read("missing_cdrs")]
+    if faults or arguments.format != "table":
+        write_rows(arguments.format, ("fault", "of", "what"), faults)
+    else:
+        print("every balance is the sum of its ledger, every charged message has its one CDR")
+    return 1 if faults else 0

@@ -1,0 +1,91 @@
+"""`send`: one message as the admin, through the running server where there is one, else by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+
+import uvloop
+
+from voipsms.accept import accept
+from voipsms.commands.context import database, read_config, writing
+from voipsms.config import Config
+from voipsms.directory import Directory
+from voipsms.gateway import Gateway
+from voipsms.model import FAILED, FINAL, GatewayId, MessageId, State, Submission
+from voipsms.store.accounts import ADMIN, ensure_gateways
+from voipsms.store.commit import Commit
+from voipsms.store.database import Database
+from voipsms.store.entries import Accept
+from voipsms.store.ids import IdSource, now_millis
+from voipsms.store.node import is_dead
+from voipsms.store.orphans import Orphans
+
+LOOK = 0.1  # seconds between two looks at the message
+
+
+def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
+    send = parsers.add_parser("send", help="sends one message as the admin")
+    send.add_argument("--from", dest="sender", required=True, metavar="A")
+    send.add_argument("--to", dest="target", required=True, metavar="B")
+    send.add_argument("--wait", action="store_true", help="until its final state, not only the provider's answer")
+    send.add_argument("--timeout", type=float, default=60.0, help="seconds to wait; default %(default)s")
+    send.add_argument("text")
+    send.set_defaults(run=_send)
+
+
+def _send(arguments: Namespace) -> int:
+    config = read_config(arguments)
+    with writing(config) as (db, ids):
+        message_id = submit(db, ids, config, arguments.sender, arguments.target, arguments.text)
+        served = any(_is_server(row) for row in db.read("nodes") if row[0] != ids.node)
+    print(message_id)
+    enough = FINAL if arguments.wait else frozenset(State) - {State.QUEUED}
+    deadline = time.monotonic() + arguments.timeout
+    state, words = uvloop.run(_outcome(config, message_id, enough, deadline, served))
+    print(" ".join(filter(None, (state, *words))))
+    return 1 if state in FAILED or state not in enough else 0
+
+
+def _is_server(row: tuple[object, ...]) -> bool:
+    _, holder, lease, _ = row
+    return isinstance(lease, int) and lease >= now_millis() and not is_dead(str(holder))
+
+
+def submit(db: Database, ids: IdSource, config: Config, sender: str, target: str, text: str) -> MessageId:
+    """Stores the message for whoever is or will be running. Raises Refused, StoreError."""
+    directory = Directory()
+    with db.transaction():
+        gateways = ensure_gateways(db, ids, [g.name for g in config.gateways], config.sms.currency)
+        directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"))
+        order: tuple[GatewayId, ...] = tuple(gateways.values())
+        submission = Submission(door="cli", payers=(ADMIN,), sender=sender, target=target, text=text)
+        message = accept(submission, directory, config.sms, order, "", MessageId(ids.next()), now_millis())
+        commit = Commit(db, ids, now_millis(), 0, config.sms.smsrefund, Orphans())
+        result = commit.write([Accept(message, started=False, ours=False)]).results[0]
+    if isinstance(result, Exception):
+        raise result
+    return message.id
+
+
+async def _outcome(
+    config: Config, message_id: MessageId, enough: frozenset[State], deadline: float, served: bool
+) -> tuple[State, tuple[str, str]]:
+    """Waits until the message has one of the states, or the deadline has passed."""
+    if served:
+        return await _watch(config, message_id, enough, deadline)
+    async with Gateway(config, doors=False):
+        return await _watch(config, message_id, enough, deadline)
+
+
+async def _watch(
+    config: Config, message_id: MessageId, enough: frozenset[State], deadline: float
+) -> tuple[State, tuple[str, str]]:
+    with database(config) as db:
+        while True:
+            row = db.read("message", id=message_id)[0]
+            state = State(row[2])
+            if state in enough or time.monotonic() > deadline:
+                return state, (row[3], row[4])
+            await asyncio.sleep(LOOK)

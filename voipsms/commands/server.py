@@ -1,0 +1,126 @@
+"""`run`, `check`, `db`: the server and what it stands on."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from pathlib import Path
+
+import uvloop
+
+from voipsms import log
+from voipsms.commands.context import config_file, read_config
+from voipsms.commands.output import add_format, write_rows
+from voipsms.config import Config
+from voipsms.connectors.registry import connector_for
+from voipsms.errors import ConfigError, StoreError, SubmitError
+from voipsms.gateway import Gateway
+from voipsms.model import GatewayId, Receipt
+from voipsms.store import migrate
+from voipsms.store.database import Database
+from voipsms.store.open import engine_for
+
+
+def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
+    parsers.add_parser("run", help="the server").set_defaults(run=_run)
+    parsers.add_parser("check", help="tries config, database and gateways without sending").set_defaults(run=_check)
+    db = parsers.add_parser("db", help="the database").add_subparsers(required=True, metavar="COMMAND")
+    db.add_parser("upgrade", help="creates or migrates the schema").set_defaults(run=_upgrade)
+    status = db.add_parser("status", help="shows which schema it has")
+    add_format(status)
+    status.set_defaults(run=_status)
+
+
+def _run(arguments: Namespace) -> int:
+    config = read_config(arguments)
+    return uvloop.run(_serve(config, config_file(arguments)))
+
+
+async def _serve(config: Config, file: Path) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Gateway(config) as gateway:
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            log.reopen()
+            task = loop.create_task(gateway.reload(file))
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        stopping, lost = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(gateway.wait())
+        await asyncio.wait((stopping, lost), return_when=asyncio.FIRST_COMPLETED)
+        failed = lost.done()
+        stopping.cancel()
+        lost.cancel()
+        if reloads:
+            await asyncio.wait(reloads)
+    return int(failed)
+
+
+def _check(arguments: Namespace) -> int:
+    config = read_config(arguments)
+    faults = uvloop.run(_faults(config))
+    for fault in faults:
+        print(fault, file=sys.stderr)
+    if not faults:
+        print("config, database and gateways are usable")
+    return 1 if faults else 0
+
+
+class _Nobody:
+    """Takes nothing from a gateway that is only looked at."""
+
+    async def receipt(self, receipt: Receipt) -> None:
+        raise StoreError("only a check")
+
+    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
+        raise StoreError("only a check")
+
+
+async def _faults(config: Config) -> list[str]:
+    """One line each."""
+    faults = []
+    db = Database(engine_for(config))
+    try:
+        migrate.version(db)
+    except StoreError as error:
+        faults.append(f"[database] url: {error}")
+    finally:
+        db.close()
+    if not config.gateways:
+        faults.append("[global] smsurl: no gateway is configured")
+    for settings in config.gateways:
+        try:
+            connector = connector_for(GatewayId(0), settings, _Nobody(), lambda: None)
+            await connector.probe()
+            await connector.close()
+        except (SubmitError, ConfigError) as error:
+            faults.append(f"gateway {settings.name}: {error}")
+    return faults
+
+
+def _upgrade(arguments: Namespace) -> int:
+    db = Database(engine_for(read_config(arguments)))
+    try:
+        done = migrate.upgrade(db)
+    finally:
+        db.close()
+    print("\n".join(f"ran {name}" for name in done) or "nothing to do")
+    return 0
+
+
+def _status(arguments: Namespace) -> int:
+    engine = engine_for(read_config(arguments))
+    db = Database(engine)
+    try:
+        row = (engine.name, migrate.version(db), migrate.newest(engine.name))
+    finally:
+        db.close()
+    write_rows(arguments.format, ("engine", "schema", "newest"), [row])
+    return 0

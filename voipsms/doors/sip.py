@@ -1,0 +1,221 @@
+"""SIP MESSAGE in (RFC 3428): who asks, what it says, and the answer by the table in contract.md."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ipaddress
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+
+from voipsms.config import SipSettings
+from voipsms.directory import Directory
+from voipsms.errors import Refused
+from voipsms.intake import Intake, Taken
+from voipsms.log import get_logger
+from voipsms.model import Submission
+from voipsms.sip.body import ACCEPT, BadBody, Ignored, UnsupportedBody, read_body
+from voipsms.sip.digest import Attempts, DigestServer, Outcome
+from voipsms.sip.endpoint import IncomingRequest
+from voipsms.sip.grammar import SipParseError
+from voipsms.sip.message import Request
+from voipsms.sip.uri import NameAddr, Uri, Via
+
+ALLOW = "MESSAGE, OPTIONS"
+PATIENCE = "5"  # seconds that Retry-After asks for where nothing better is known
+
+log = get_logger("sip")
+
+
+class Answer(Exception):
+    """What a request gets at once."""
+
+    def __init__(self, status: int, text: str = "", headers: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(status, text)
+        self.status = status
+        self.text = text
+        self.headers = headers
+
+
+class SipDoor:
+    """`on_request` is what the endpoint calls."""
+
+    def __init__(
+        self,
+        settings: SipSettings,
+        intake: Intake,
+        directory: Directory,
+        secret: bytes,
+    ) -> None:
+        self._intake = intake
+        self._directory = directory
+        self._secret = secret
+        self._own: frozenset[tuple[str, int]] = frozenset()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.configure(settings)
+
+    def configure(self, settings: SipSettings) -> None:
+        """Takes new settings; listeners stay as they are."""
+        self._trusted = settings.trusted
+        self._is_trusted = lru_cache(maxsize=1000)(self._in_trusted_network)
+        self._digest = DigestServer(settings.realm, self._secret, fresh=settings.nonce)
+        self._attempts = Attempts(settings.attempts, settings.lockout)
+
+    def listens_at(self, addresses: frozenset[tuple[str, int]]) -> None:
+        """Our own addresses: a request that has been there comes round in a loop."""
+        self._own = addresses
+
+    def trusts(self, address: str) -> bool:
+        """Whether this address is the softswitch's."""
+        return self._is_trusted(address)
+
+    def _in_trusted_network(self, address: str) -> bool:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+        mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
+        return any((mapped or ip) in network for network in self._trusted)
+
+    def on_request(self, incoming: IncomingRequest) -> None:
+        reader = _METHODS.get(incoming.request.method)
+        if reader is None:
+            self._answer(incoming, Answer(405, f"{incoming.request.method} is not understood", (("Allow", ALLOW),)))
+            return
+        try:
+            reader(self, incoming)
+        except Answer as answer:
+            self._answer(incoming, answer)
+        except SipParseError as error:
+            self._answer(incoming, Answer(400, str(error)))
+
+    async def drain(self) -> None:
+        """Waits for the answers to what has been taken in."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # -- methods
+
+    def _options(self, incoming: IncomingRequest) -> None:
+        raise Answer(200, headers=(("Allow", ALLOW), ("Accept", ACCEPT)))
+
+    def _message(self, incoming: IncomingRequest) -> None:
+        request = incoming.request
+        self._check_loop(request)
+        sender = request.from_addr.uri
+        payers = self._payers(incoming, sender)
+        submission = Submission(
+            door="sip",
+            payers=payers,
+            sender=sender.user or payers[0],
+            target=_target(request),
+            text=_text(request),
+            ingress_key=ingress_key(request),
+            client_ip=incoming.source[0],
+        )
+        task = asyncio.get_running_loop().create_task(self._submit(incoming, submission))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _submit(self, incoming: IncomingRequest, submission: Submission) -> None:
+        try:
+            taken = await self._intake.submit(submission)
+        except Refused as refusal:
+            self._answer(incoming, _refusal(refusal))
+        except Exception:
+            log.exception("a MESSAGE could not be served", call_id=incoming.request.headers.get("Call-ID"))
+            self._answer(incoming, Answer(500, "Internal error"))
+        else:
+            self._answer(incoming, _taken(taken))
+
+    # -- who asks
+
+    def _check_loop(self, request: Request) -> None:
+        """RFC 3261 §16.3 items 3 and 4: we send the message on, so we are a hop like a proxy."""
+        if request.headers.get("Max-Forwards", "70").strip() == "0":
+            raise Answer(483)
+        hops = request.headers.values("Via")
+        if len(hops) > 1 and any(self._is_ours(Via.parse(hop)) for hop in hops[1:]):
+            raise Answer(482, "The request has been here before")
+
+    def _is_ours(self, via: Via) -> bool:
+        return (via.host, via.port or 5060) in self._own
+
+    def _payers(self, incoming: IncomingRequest, sender: Uri) -> tuple[str, ...]:
+        """Names and numbers that may be billed, best first: what a trusted peer asserts, or who proved it."""
+        if not self._is_trusted(incoming.source[0]):
+            return (self._authenticated(incoming),)
+        asserted = (NameAddr.parse(value).uri for value in incoming.request.headers.values("P-Asserted-Identity"))
+        return tuple(uri.user for uri in (*asserted, sender) if uri.user) or ("",)
+
+    def _authenticated(self, incoming: IncomingRequest) -> str:
+        """The user whose digest is right. Raises Answer 401 or 403."""
+        request, address, now = incoming.request, incoming.source[0], time.time()
+        given = request.headers.get_all("Authorization")
+        verdict = self._digest.verify(given, request.method, request.uri, self._stored, now)
+        user = verdict.username
+        if verdict.outcome is not Outcome.MISSING and self._attempts.locked(user, address, now):
+            raise Answer(403, "Too many wrong credentials")
+        if verdict.outcome is Outcome.OK:
+            self._attempts.right(user, address)
+            return user
+        if verdict.outcome is Outcome.WRONG and self._attempts.wrong(user, address, now):
+            log.warning("wrong credentials too often", user=user, address=address)
+            raise Answer(403, "Too many wrong credentials")
+        stale = verdict.outcome is Outcome.STALE
+        raise Answer(401, headers=self._digest.challenges(now, stale=stale))
+
+    def _stored(self, username: str, algorithm: str) -> str | None:
+        account = self._directory.by_name.get(username)
+        return account.ha1.get(algorithm) if account else None
+
+    # -- the answer
+
+    def _answer(self, incoming: IncomingRequest, answer: Answer) -> None:
+        headers = list(answer.headers)
+        if answer.text and answer.status >= 300:
+            headers.append(("Reason", f'SIP;cause={answer.status};text="{_quotable(answer.text)}"'))  # RFC 3326
+        incoming.respond(answer.status, headers=headers)
+
+
+_METHODS: Mapping[str, Callable[[SipDoor, IncomingRequest], None]] = {
+    "MESSAGE": SipDoor._message,
+    "OPTIONS": SipDoor._options,
+}
+
+
+def ingress_key(request: Request) -> bytes:
+    """What makes a MESSAGE the same one again: Call-ID, CSeq, From tag."""
+    words = (request.headers.get("Call-ID"), str(request.cseq), request.from_addr.tag)
+    return hashlib.blake2b("\0".join(words).encode("utf-8", "surrogateescape"), digest_size=16).digest()
+
+
+def _target(request: Request) -> str:
+    try:
+        return Uri.parse(request.uri).user
+    except SipParseError as error:
+        raise Answer(400, "The request URI can't be read") from error
+
+
+def _text(request: Request) -> str:
+    try:
+        body = read_body(request.headers, request.body)
+    except UnsupportedBody as error:
+        raise Answer(415, str(error), error.headers) from error
+    except BadBody as error:
+        raise Answer(400, str(error)) from error
+    if isinstance(body, Ignored):
+        raise Answer(200)
+    return body.text
+
+
+def _taken(taken: Taken) -> Answer:
+    return Answer(200 if taken.sent else 202)
+
+
+def _refusal(refusal: Refused) -> Answer:
+    headers = (("Retry-After", str(refusal.retry_after or PATIENCE)),) if refusal.sip_code == 503 else ()
+    return Answer(refusal.sip_code, str(refusal), headers)
+
+
+def _quotable(text: str) -> str:
+    """As the inside of a quoted-string: our own words, and those of providers."""
+    return "".join(c if c.isprintable() and c not in '"\\' else " " for c in text)

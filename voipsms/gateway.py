@@ -1,0 +1,311 @@
+"""The composition root: builds everything, starts it in order, stops it in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from voipsms import config as configuration
+from voipsms import log, metrics, telling
+from voipsms.config import Config, GatewaySettings
+from voipsms.connectors.port import Connector
+from voipsms.connectors.registry import connector_for
+from voipsms.directory import Directory
+from voipsms.dispatch import GatewayQueue, Outgoing
+from voipsms.doors.sip import SipDoor
+from voipsms.errors import ConfigError, NodeLost, StoreError
+from voipsms.intake import Intake
+from voipsms.model import GatewayId, Micros, Millis, Receipt, UserId
+from voipsms.recovery import Claimed, resume
+from voipsms.sip.endpoint import SipEndpoint, server_tls
+from voipsms.sip.trace import describe
+from voipsms.store import accounts, migrate, node
+from voipsms.store.database import Database
+from voipsms.store.entries import Entry, Hear, Stage
+from voipsms.store.ids import IdSource, now_millis
+from voipsms.store.journal import Journal
+from voipsms.store.open import engine_for
+from voipsms.store.reader import Reader
+from voipsms.upkeep import Accounts, Upkeep
+from voipsms.web.app import build
+from voipsms.web.server import WebServer
+
+DRAIN = 10.0  # seconds that a stop waits for providers' answers
+SWITCH_INTERVAL = 0.0005  # seconds: the journal's thread gets the interpreter back soon after each statement
+
+_log = log.get_logger("gateway")
+
+
+class Gateway:
+    """One running process. `async with` starts and stops it; `wait()` returns when it can't go on."""
+
+    def __init__(self, config: Config, *, doors: bool = True) -> None:
+        self.config = config
+        self._doors = doors
+        self.directory = Directory()
+        self.queues: dict[GatewayId, GatewayQueue] = {}
+        self._lost: asyncio.Future[NodeLost] | None = None
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stack = contextlib.AsyncExitStack()
+
+    # -- life
+
+    async def __aenter__(self) -> Gateway:
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        self._lost = asyncio.get_running_loop().create_future()
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        _log.info("stopping")
+        await self._stack.aclose()
+        _log.info("stopped")
+
+    async def wait(self) -> NodeLost:
+        """Returns when this process must not go on."""
+        assert self._lost is not None
+        return await self._lost
+
+    async def _start(self) -> None:
+        await self._open_store()
+        await self._open_gateways()
+        await self._open_upkeep()
+        if self._doors:
+            await self._open_web()
+            await self._open_sip()
+
+    # -- the store
+
+    async def _open_store(self) -> None:
+        config, lease = self.config, self.config.database.lease
+        engine = engine_for(config)
+        self._reader = Reader(engine)
+        self._stack.callback(self._reader.close)
+        self._node, self._secret = await self._reader.run(lambda db: prepare(db, config))
+        self.ids = IdSource(self._node.number, self._node.mark)
+        self._gateway_ids = await self._reader.run(lambda db: ensure(db, self.ids, config))
+        self.accounts = Accounts(self._reader, self.directory)
+        await self.accounts.refresh()
+        self.journal = Journal(engine, self._node, self.ids, self, lease=lease, refund=config.sms.smsrefund)
+        self.journal.start()
+        self._stack.push_async_callback(self.journal.close)
+
+    def balances(self, balances: dict[UserId, Micros]) -> None:
+        self.directory.settle(balances)
+
+    def lapsed(self, still_ours: set[int]) -> None:
+        for queue in self.queues.values():
+            queue.retain(still_ours)
+
+    def up(self, problem: str) -> None:
+        telling.store_up(problem)
+        if not problem:
+            self._pump()
+
+    def lost(self, error: NodeLost) -> None:
+        telling.lost(error)
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(error)
+
+    def dropped(self, entry: Entry, error: StoreError) -> None:
+        telling.dropped(entry, error)
+
+    def committed(self, entries: int, seconds: float) -> None:
+        metrics.committed(seconds, entries)
+
+    # -- gateways
+
+    async def _open_gateways(self) -> None:
+        for settings in self.config.gateways:
+            gateway_id = self._gateway_ids[settings.name]
+            self._add_gateway(gateway_id, settings, self._connector(gateway_id, settings))
+        self._stack.push_async_callback(self._close_gateways)
+
+    def _add_gateway(self, gateway_id: GatewayId, settings: GatewaySettings, connector: Connector) -> None:
+        self.queues[gateway_id] = GatewayQueue(gateway_id, settings, connector, self.journal, telling, self._expire)
+        self._run(f"gateway {settings.name}", connector.run)
+
+    def _connector(self, gateway_id: GatewayId, settings: GatewaySettings) -> Connector:
+        def wake() -> None:
+            if queue := self.queues.get(gateway_id):
+                queue.pump()
+
+        return connector_for(gateway_id, settings, self, wake)
+
+    async def receipt(self, receipt: Receipt) -> None:
+        """Inbox: a provider's receipt; returns after the commit."""
+        telling.receipt(receipt, await self.journal.append(Hear(receipt)))
+
+    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
+        """Inbox: a message from a phone. Nobody can receive one here yet, so the provider has to keep it."""
+        raise StoreError("messages from phones have nowhere to go here")
+
+    def _expire(self) -> int:
+        return self.config.sms.smsexpire * 60_000
+
+    def _pump(self) -> None:
+        for queue in self.queues.values():
+            queue.pump()
+
+    async def _close_gateways(self) -> None:
+        await asyncio.gather(*(self._close_gateway(queue) for queue in self.queues.values()))
+
+    async def _close_gateway(self, queue: GatewayQueue) -> list[Outgoing]:
+        left = await queue.drain(DRAIN)
+        await queue.connector.close()
+        await self._end(f"gateway {queue.settings.name}")
+        return left
+
+    # -- upkeep and intake
+
+    async def _open_upkeep(self) -> None:
+        config = self.config
+        self.intake = Intake(
+            self.directory, self.journal, self.queues, self.ids, config.sms, config.sip.bill_to,
+            self.accounts.refresh_if_it_goes, telling,
+        )  # fmt: skip
+        self._upkeep = Upkeep(self.journal, self.accounts, self.queues, self._node.number, self._room, self._expire)
+        self._run("upkeep", self._upkeep.run)
+        self._stack.push_async_callback(self._end, "upkeep")
+
+    def _room(self) -> bool:
+        return self.journal.may_work() and sum(map(len, self.queues.values())) < self.config.sms.queue
+
+    # -- doors
+
+    async def _open_web(self) -> None:
+        server = WebServer(build(self._parts), self.config.http.listen)
+        await server.start()
+        self._stack.push_async_callback(server.stop)
+        _log.info("listening", what="http", at=f"{self.config.http.listen.host}:{server.port}")
+
+    async def _open_sip(self) -> None:
+        settings = self.config.sip
+        self._door = SipDoor(settings, self.intake, self.directory, self._secret)
+        tls = None
+        if any(listen.transport == "tls" for listen in settings.listen):
+            tls = server_tls(str(self.config.path(settings.tls_cert)), str(self.config.path(settings.tls_key)))
+        self.sip = SipEndpoint(
+            settings.listen, self._door.on_request, tls=tls, connections=settings.connections,
+            connections_each=settings.connections_each, trusted=self._door.trusts, trace=_sip_tracer(),
+            count=lambda name: metrics.count("malformed", name),
+        )  # fmt: skip
+        await self.sip.start()
+        self._stack.push_async_callback(self.sip.close)
+        self._stack.push_async_callback(self._drain_doors)
+        self._door.listens_at(frozenset((listen.host, listen.port) for listen in self.sip.bound))
+        for listen in self.sip.bound:
+            metrics.measure("listener_up", 1, str(listen))
+            _log.info("listening", what="sip", at=str(listen))
+
+    async def _drain_doors(self) -> None:
+        self.intake.draining = True
+        self.sip.stop_accepting()
+        await self._door.drain()
+
+    # -- state and reload
+
+    def _parts(self) -> dict[str, str | None]:
+        """What /readyz shows: each part, with what is wrong with it."""
+        found: dict[str, str | None] = {"store": self.journal.problem or None}
+        metrics.measure("store_up", int(not self.journal.problem))
+        for queue in self.queues.values():
+            name, ready = queue.settings.name, queue.connector.ready
+            metrics.measure("gateway_up", int(ready), name)
+            metrics.measure("queue", len(queue), name)
+            found[f"gateway {name}"] = None if ready else queue.connector.last_error or "not connected"
+        return found
+
+    async def reload(self, file: Path) -> None:
+        """Takes the settings of a changed config file; a bad one changes nothing. Listeners stay as they are."""
+        try:
+            config = configuration.load(file)
+            log.configure(config.log, config.folder)
+            changed = await self._reload_gateways(config)
+        except (ConfigError, StoreError, accounts.AccountError) as error:
+            _log.error("the new settings are not taken", why=str(error))
+            return
+        self.config = config
+        self.intake.settings, self.intake.bill_to = config.sms, config.sip.bill_to
+        self.journal.refund = config.sms.smsrefund
+        if self._doors:
+            self._door.configure(config.sip)
+        self._pump()
+        _log.info("settings reloaded", gateways_changed=changed)
+
+    async def _reload_gateways(self, config: Config) -> int:
+        """Gateways whose settings have changed start anew; what waits for them goes on with the new ones."""
+        self._gateway_ids = await self._reader.run(lambda db: ensure(db, self.ids, config))
+        wanted = {self._gateway_ids[settings.name]: settings for settings in config.gateways}
+        built = {
+            gateway_id: self._connector(gateway_id, settings)
+            for gateway_id, settings in wanted.items()
+            if gateway_id not in self.queues or self.queues[gateway_id].settings != settings
+        }
+        left = [
+            outgoing
+            for gateway_id in list(self.queues)
+            if gateway_id not in wanted or gateway_id in built
+            for outgoing in await self._close_gateway(self.queues.pop(gateway_id))
+        ]
+        for gateway_id, connector in built.items():
+            self._add_gateway(gateway_id, wanted[gateway_id], connector)
+        for outgoing in left:
+            claimed = Claimed(outgoing.message, Stage.WAITING, outgoing.attempt, now_millis())
+            if not resume(claimed, self.queues):
+                self._upkeep.strand(claimed)
+        for gateway_id in wanted:  # the order of the file is the order of preference
+            self.queues[gateway_id] = self.queues.pop(gateway_id)
+        return len(built)
+
+    # -- tasks
+
+    def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        self._tasks[name] = asyncio.get_running_loop().create_task(_for_ever(name, work), name=name)
+
+    async def _end(self, name: str) -> None:
+        task = self._tasks.pop(name)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """A part that fails by a fault of ours is started anew; the others go on meanwhile."""
+    while True:
+        try:
+            return await work()
+        except Exception:  # noqa: BLE001 — a task's root
+            _log.exception("a part of the gateway has failed and starts anew", part=name)
+            await asyncio.sleep(1)
+
+
+def prepare(db: Database, config: Config) -> tuple[node.Node, bytes]:
+    """Migrates the schema, takes a node number and reads the shared secret. Raises StoreError."""
+    for script in migrate.upgrade(db):
+        _log.info("schema upgraded", script=script)
+    held = node.acquire(db, now_millis(), Millis(now_millis() + round(config.database.lease * 1000)))
+    with db.transaction():
+        return held, accounts.shared_secret(db)
+
+
+def ensure(db: Database, ids: IdSource, config: Config) -> dict[str, GatewayId]:
+    """Rows for the admin and for every gateway; the gateways' ids by name. Raises StoreError, AccountError."""
+    with db.transaction():
+        accounts.ensure_admin(db, ids, config.sms.currency)
+        names = [gateway.name for gateway in config.gateways]
+        return accounts.ensure_gateways(db, ids, names, config.sms.currency)
+
+
+def _sip_tracer() -> Callable[[str, str, bytes], None] | None:
+    tell = log.get_logger("sip")
+    if not tell.debugging:
+        return None
+    return lambda direction, peer, octets: tell.debug(direction, peer=peer, what=describe(octets, log.masking()))

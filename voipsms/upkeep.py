@@ -1,0 +1,152 @@
+"""What runs beside the messages: changed accounts are read anew, work that nobody does is taken over, old rows go."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from voipsms import recovery, telling
+from voipsms.directory import Directory
+from voipsms.dispatch import GatewayQueue
+from voipsms.errors import StoreError
+from voipsms.log import get_logger
+from voipsms.model import GatewayId, State
+from voipsms.recovery import Claimed
+from voipsms.store.database import Database
+from voipsms.store.entries import Fail, Hear
+from voipsms.store.ids import now_millis
+from voipsms.store.journal import Journal
+from voipsms.store.reader import Reader
+
+POLL = 0.5  # seconds between two looks at the revision and at unowned work
+SWEEP = 5.0  # seconds between two looks at what is overdue or unmatched
+FORGET = 600.0  # seconds between two rounds of forgetting
+EAGER = 0.1  # seconds that a refusal may be older than the newest look at the revision
+
+log = get_logger("upkeep")
+
+
+class Accounts:
+    """Keeps a Directory true to the tables."""
+
+    def __init__(self, reader: Reader, directory: Directory) -> None:
+        self._reader = reader
+        self._directory = directory
+        self._revision = ""
+        self._looked = 0.0
+        self._lock = asyncio.Lock()
+
+    async def refresh(self) -> bool:
+        """Reads everything anew where another process has changed something; True: it has. Raises StoreError."""
+        async with self._lock:
+            if time.monotonic() - self._looked < EAGER:
+                return False
+            revision = (await self._reader.run(lambda db: db.read("setting", name="revision")))[0][0]
+            self._looked = time.monotonic()
+            if revision == self._revision:
+                return False
+            rows = await self._reader.run(_accounts)
+            self._directory.load(*rows)
+            self._revision = revision
+            return True
+
+    async def refresh_if_it_goes(self) -> bool:
+        """As `refresh`; what is in memory has to do where the store doesn't answer."""
+        try:
+            return await self.refresh()
+        except StoreError as error:
+            log.debug("accounts can't be read now", why=str(error))
+            return False
+
+
+def _accounts(db: Database) -> tuple[list[tuple[object, ...]], ...]:
+    return db.read("users"), db.read("user_numbers"), db.read("opted_out")
+
+
+class Upkeep:
+    """`run()` until cancelled."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        accounts: Accounts,
+        queues: Mapping[GatewayId, GatewayQueue],
+        node: int,
+        room: Callable[[], bool],
+        expire: Callable[[], int],
+    ) -> None:
+        self._journal = journal
+        self._accounts = accounts
+        self._queues = queues
+        self._node = node
+        self._room = room  # whether more work can be taken over now
+        self._expire = expire  # milliseconds
+        self._stranded: dict[int, Claimed] = {}  # their gateway is not configured any more
+
+    async def run(self) -> None:
+        due: dict[Callable[[], object], float] = {}
+        while True:
+            now = time.monotonic()
+            for work, every in ((self._look, POLL), (self._sweep, SWEEP), (self._forget, FORGET)):
+                if now >= due.get(work, 0.0):
+                    due[work] = now + every
+                    await self._try(work)
+            await asyncio.sleep(POLL)
+
+    async def _try(self, work: Callable[[], object]) -> None:
+        try:
+            await work()  # type: ignore[misc]
+        except StoreError as error:
+            log.debug("upkeep is put off", why=str(error))
+
+    async def _look(self) -> None:
+        await self._accounts.refresh()
+        await self.take_over()
+
+    async def take_over(self) -> int:
+        """Claims what no living process owns, as long as there is room; returns how many messages that was."""
+        taken = after = 0
+        while self._room():
+            claimed = await self._journal.run(lambda db, after=after: recovery.claim(db, self._node, after))  # type: ignore[misc]
+            if not claimed:
+                break
+            for one in claimed:
+                if not recovery.resume(one, self._queues):
+                    self.strand(one)
+            taken += len(claimed)
+            after = claimed[-1].message.id
+        if taken:
+            log.info("took over messages that nobody was sending", messages=taken)
+        return taken
+
+    def strand(self, claimed: Claimed) -> None:
+        """Keeps a message for the day when its gateway is configured again, or it is too old."""
+        log.warning("the gateway of a message is not configured; it waits", id=claimed.message.id)
+        self._stranded[claimed.message.id] = claimed
+
+    async def _sweep(self) -> None:
+        self._look_at_stranded()
+        while await self._journal.run(recovery.overdue):
+            pass
+        after = 0
+        while found := await self._journal.run(lambda db, after=after: recovery.orphans(db, after)):  # type: ignore[misc]
+            after = found[-1][0]
+            await self._journal.run(
+                lambda db, rows=[(orphan,) for orphan, _ in found]: db.write_batch("delete_receipts", rows)  # type: ignore[misc]
+            )
+            for _, receipt in found:
+                telling.receipt(receipt, await self._journal.append(Hear(receipt)))
+
+    def _look_at_stranded(self) -> None:
+        oldest = now_millis() - self._expire()
+        for message_id, claimed in list(self._stranded.items()):
+            if recovery.resume(claimed, self._queues):
+                del self._stranded[message_id]
+            elif claimed.message.created < oldest:
+                del self._stranded[message_id]
+                comment = "Its gateway is not configured any more"
+                self._journal.append(Fail(claimed.message, State.EXPIRED, "no_gateway", comment))
+
+    async def _forget(self) -> None:
+        await self._journal.run(recovery.forget)
