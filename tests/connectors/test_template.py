@@ -183,6 +183,7 @@ def test_origin(url: str, origin: tuple[str, str, int]) -> None:
         ("http://api.test:99999/", "", "", "[global] smsurl: character 1: must be http(s)://host,"),
         ("http:///x", "", "", "[global] smsurl: character 1: must be http(s)://host,"),
         ("http://[::1/", "", "", "[global] smsurl: character 1: must be http(s)://host,"),
+        ("http://a..b/", "", "", "[global] smsurl: character 1: must be http(s)://host,"),
         ("http://a b/", "", "", "[global] smsurl: character 1: must be http(s)://host,"),
         (
             BASE,
