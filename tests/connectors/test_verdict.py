@@ -1,12 +1,25 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voipsms.connectors.verdict import LONGEST_ANSWER, Outcome, alternatives, comment, judge, retry_after
+from voipsms.connectors.verdict import (
+    ERROR_NAMES,
+    FLAG_NAMES,
+    ID_NAMES,
+    LONGEST_ANSWER,
+    STATUS_NAMES,
+    Outcome,
+    alternatives,
+    comment,
+    judge,
+    retry_after,
+)
 
 T, R, L = Outcome.TAKEN, Outcome.REFUSED, Outcome.TEMPORARY
 
@@ -198,3 +211,24 @@ def test_no_answer_raises(body: bytes, status: int) -> None:
 def test_no_answer_takes_long(body: bytes) -> None:
     """Each takes milliseconds; an expression that backtracks would take minutes."""
     judge(200, body)
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^\| (\d{3}) \| `(.*)` \| (\w+) \| (\S*) ?\|$", DOCUMENT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("status, body, outcome, provider_id", EXAMPLES)
+def test_the_document_s_examples(status: str, body: str, outcome: str, provider_id: str) -> None:
+    verdict = judge(int(status), body.encode())
+    assert (verdict.outcome.value, verdict.provider_id) == (outcome, provider_id)
+
+
+def test_the_document_has_examples_of_every_outcome() -> None:
+    assert {outcome for _, _, outcome, _ in EXAMPLES} == {outcome.value for outcome in Outcome}
+
+
+@pytest.mark.parametrize(
+    "names", [ERROR_NAMES, FLAG_NAMES, STATUS_NAMES, {*ID_NAMES}], ids=["error", "flag", "status", "id"]
+)
+def test_the_document_s_names(names: set[str]) -> None:
+    assert any(names <= set(re.findall(r"`(\w+)`", line)) for line in DOCUMENT.splitlines())
