@@ -31,7 +31,8 @@ class MysqlEngine:
     def connect(self) -> Any:
         # READ COMMITTED: no gap locks, so that one process's claims never stop another's inserts.
         wait = max(1, round(self._busy))
-        return pymysql.connect(
+        # The variable's name differs (MariaDB before 11.1: tx_isolation), the statement does not.
+        connection = pymysql.connect(
             **self._parameters,
             charset="utf8mb4",
             autocommit=True,
@@ -39,9 +40,12 @@ class MysqlEngine:
             connect_timeout=5,
             read_timeout=max(10, 5 * wait),
             write_timeout=max(10, 5 * wait),
-            init_command=f"SET SESSION transaction_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = {wait}, "
-            "sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'",
+            sql_mode="STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION",
+            init_command="SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
         )
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", (wait,))
+        return connection
 
     def translate(self, error: Exception) -> StoreError:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
