@@ -17,7 +17,8 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
     {"accept", "directory", "dispatch", "intake", "recovery", "telling", "upkeep"},
     {"callback", "doors", "inbound", "web"},
     {"gateway"},
-    {"cli", "commands", "demo"},
+    {"commands"},
+    {"cli"},
     {"__main__"},
 )
 DECISIONS = next(names for names in LAYERS if "accept" in names)

@@ -1,6 +1,8 @@
+import phonenumbers
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from voipsms.errors import ImpossibleNumber, NotConverted, Refused
 from voipsms.sms import numbers
@@ -109,3 +111,21 @@ def test_cache_is_bounded() -> None:
 )  # fmt: skip
 def test_converts(mode: int, refusals: dict[Kind, type[Refused] | None]) -> None:
     assert {kind: converts(mode, kind) for kind in Kind} == refusals
+
+
+def _mobiles() -> list[str]:
+    """International digits near every region's example of a mobile number."""
+    found = []
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        example = phonenumbers.example_number_for_type(region, PhoneNumberType.MOBILE)
+        if example:
+            digits = phonenumbers.format_number(example, PhoneNumberFormat.E164)[1:]
+            found += [digits, digits[:-1], digits + "1", *(digits[:-2] + f"{n:02}" for n in range(0, 100, 9))]
+            found += [digits[:3] + str(n) + digits[4:] for n in range(10)]
+    return found
+
+
+def test_the_short_way_says_what_phonenumbers_says() -> None:
+    quick = {digits: found for digits in _mobiles() if (found := numbers._plain_mobile(digits))}
+    assert len(quick) > 1000
+    assert quick == {digits: numbers._phone(f"+{digits}", "") for digits in quick}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
 
 from voipsms import config as configuration
 from voipsms import log
@@ -17,6 +20,8 @@ from voipsms.store import migrate, node
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.open import engine_for
+
+T = TypeVar("T")
 
 LEASE = Millis(60_000)  # a command is done by then
 
@@ -30,6 +35,11 @@ def read_config(arguments: Namespace) -> Config:
     config = configuration.load(config_file(arguments))
     log.configure(config.log, config.folder)
     return config
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """On an event loop of its own, the fast one."""
+    return uvloop.run(work)
 
 
 @contextmanager

@@ -9,11 +9,9 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Callable
 from pathlib import Path
 
-import uvloop
-
 from voipsms import config as configuration
 from voipsms import log
-from voipsms.commands.context import database, writing
+from voipsms.commands.context import database, run, writing
 from voipsms.commands.records import CDR, cdrs
 from voipsms.config import Config, Listen, LogSettings
 from voipsms.errors import VoipSmsError
@@ -58,7 +56,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
 
 def _demo(arguments: Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="voipsms-demo-") as folder:
-        uvloop.run(_play(Path(folder)))
+        run(_play(Path(folder)))
     return 0
 
 
@@ -112,8 +110,8 @@ async def _send(at: Listen) -> None:
         answer = await phone.request(request, gateway)
         say("gateway", f"{answer.status} {answer.reason}")
         if answer.status == 401:
-            answer = await phone.request(_with_credentials(request, answer), gateway)
             say("phone", "MESSAGE again, with the digest of its password")
+            answer = await phone.request(_with_credentials(request, answer), gateway)
             say("gateway", f"{answer.status} {answer.reason}: stored, and paid")
         if answer.status != 202:
             raise DemoFailed(f"the gateway answered {answer.status} {answer.reason}")

@@ -6,10 +6,8 @@ import asyncio
 import time
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
-import uvloop
-
 from voipsms.accept import accept
-from voipsms.commands.context import database, read_config, writing
+from voipsms.commands.context import database, read_config, run, writing
 from voipsms.config import Config
 from voipsms.directory import Directory
 from voipsms.gateway import Gateway
@@ -43,7 +41,7 @@ def _send(arguments: Namespace) -> int:
     print(message_id)
     enough = FINAL if arguments.wait else frozenset(State) - {State.QUEUED}
     deadline = time.monotonic() + arguments.timeout
-    state, words = uvloop.run(_outcome(config, message_id, enough, deadline, served))
+    state, words = run(_outcome(config, message_id, enough, deadline, served))
     print(" ".join(filter(None, (state, *words))))
     return 1 if state in FAILED or state not in enough else 0
 

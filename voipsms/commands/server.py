@@ -8,10 +8,8 @@ import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
-import uvloop
-
 from voipsms import log
-from voipsms.commands.context import config_file, read_config
+from voipsms.commands.context import config_file, read_config, run
 from voipsms.commands.output import add_format, write_rows
 from voipsms.config import Config
 from voipsms.connectors.registry import connector_for
@@ -35,7 +33,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
 
 def _run(arguments: Namespace) -> int:
     config = read_config(arguments)
-    return uvloop.run(_serve(config, config_file(arguments)))
+    return run(_serve(config, config_file(arguments)))
 
 
 async def _serve(config: Config, file: Path) -> int:
@@ -65,7 +63,7 @@ async def _serve(config: Config, file: Path) -> int:
 
 def _check(arguments: Namespace) -> int:
     config = read_config(arguments)
-    faults = uvloop.run(_faults(config))
+    faults = run(_faults(config))
     for fault in faults:
         print(fault, file=sys.stderr)
     if not faults:

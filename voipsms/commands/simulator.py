@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 
-import uvloop
-
+from voipsms.commands.context import run
 from voipsms.errors import ConfigError
 from voipsms.smpp import smsc
 
@@ -18,6 +17,6 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
 
 def _smsc(arguments: Namespace) -> int:
     try:
-        return uvloop.run(smsc.run(arguments))
+        return run(smsc.run(arguments))
     except OSError as error:
         raise ConfigError(f"--host, --port, --log: {error.strerror or error}") from error

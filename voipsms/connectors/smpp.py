@@ -21,7 +21,7 @@ from voipsms.config import GatewaySettings
 from voipsms.connectors import deliver_sm
 from voipsms.connectors.port import Inbox
 from voipsms.errors import GatewayDown, StoreError, SubmitError, SubmitFailed, SubmitRefused, Throttled
-from voipsms.log import Log
+from voipsms.log import get_logger
 from voipsms.model import Coding, GatewayId, Message, Part, Receipt, State, Submitted
 from voipsms.smpp.client import Client
 from voipsms.smpp.link import Link
@@ -34,7 +34,7 @@ from voipsms.sms.segment import Segments, segment, udh_for
 from voipsms.sms.transliterate import transliterate
 from voipsms.sms.udh import References
 
-log = Log("smpp")
+log = get_logger("smpp")
 
 MOST_PENDING: Final = 5000  # deliver_sm that may wait for the inbox at once
 CLOSE_TIME: Final = 5.0  # seconds that the inbox has to keep what came in before the end

@@ -23,6 +23,7 @@ from voipsms.sip.message import Request, Response, parse_message, received_from,
 from voipsms.sip.stream import MAX_BODY
 from voipsms.sip.transaction import (
     COOKIE,
+    T1,
     Arrival,
     ClientTransactions,
     Reply,
@@ -42,7 +43,7 @@ _GRAIN = 0.05  # seconds between two looks at the timers
 
 
 class RequestTimeout(VoipSmsError):
-    """Timer F: no final answer within 32 s."""
+    """Timer F: no final answer within 64 times T1, 32 s."""
 
 
 class IncomingRequest:
@@ -82,7 +83,8 @@ class SipEndpoint:
     """Every listener, connection and transaction of one process.
 
     `trace(direction, peer, octets)` sees all that goes "in" and "out"; `count(name)` is told of what went wrong.
-    `connections_each` does not bound addresses for which `trusted(ip)` holds.
+    `connections_each` does not bound addresses for which `trusted(ip)` holds. `guard`: seconds that a peer may take
+    over one message. `t1`: estimate of a round trip in seconds, from which the timers follow (RFC 3261 §17.1.1.1).
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class SipEndpoint:
         trusted: Callable[[str], bool] = lambda ip: False,
         max_body: int = MAX_BODY,
         guard: float = 30.0,
+        t1: float = T1,
         trace: Callable[[str, str, bytes], None] | None = None,
         count: Callable[[str], None] = lambda name: None,
     ) -> None:
@@ -108,7 +111,7 @@ class SipEndpoint:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbound = ServerTransactions()
-        self._outbound = ClientTransactions()
+        self._outbound = ClientTransactions(t1)
         self._waiting: dict[str, _Waiting] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
@@ -118,6 +121,11 @@ class SipEndpoint:
     def bound(self) -> Sequence[Listen]:
         """The listeners with their real ports."""
         return self._links.bound
+
+    @property
+    def connections(self) -> Sequence[Peer]:
+        """The far ends of the open ones."""
+        return self._links.peers()
 
     async def start(self) -> None:
         """Binds every listener. Raises ConfigError, one line."""

@@ -131,6 +131,9 @@ class Links:
             self._each -= Counter({connection.peer.host: 1})  # which also drops what is 0
         self._receiver.lost(connection)
 
+    def peers(self) -> list[Peer]:
+        return [connection.peer for connection in self._connections]
+
     async def connect(self, address: Peer, name: str) -> Connection:
         """The open connection to an address, or a new one. `name`: the host as configured. Raises Unreachable."""
         known = self._by_peer.get(address)

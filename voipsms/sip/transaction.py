@@ -15,7 +15,7 @@ from voipsms.sip.message import Request
 from voipsms.sip.uri import Via, host_text
 
 T1, T2, T4 = 0.5, 4.0, 5.0  # RFC 3261 table 4
-TIMER_F = TIMER_J = 64 * T1
+TIMER_J = 64 * T1
 COOKIE = "z9hG4bK"
 
 # Answers kept at once, some 600 octets each. Timer J would keep 128,000 at 4,000 requests a second; a retransmission
@@ -146,7 +146,8 @@ class TimedOut:
 class ClientTransactions:
     """Every client transaction of one endpoint."""
 
-    def __init__(self) -> None:
+    def __init__(self, t1: float = T1) -> None:
+        self._t1 = t1
         self._live: dict[str, _Client] = {}
         self._timers: list[tuple[float, str]] = []  # heap; a transaction has one entry, for whichever timer is next
 
@@ -155,7 +156,7 @@ class ClientTransactions:
 
     def start(self, key: str, request: bytes, now: float, *, reliable: bool) -> None:
         """The request has been sent."""
-        client = self._live[key] = _Client(request, reliable, T1, now + TIMER_F)
+        client = self._live[key] = _Client(request, reliable, self._t1, now + 64 * self._t1)
         self._arm(key, client, now)
 
     def _arm(self, key: str, client: _Client, now: float) -> None:

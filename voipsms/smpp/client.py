@@ -18,7 +18,7 @@ from typing import Final
 
 from voipsms.config import SmppSettings
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError
-from voipsms.log import Log
+from voipsms.log import get_logger
 from voipsms.smpp.link import Link
 from voipsms.smpp.pdu import (
     BIND_RECEIVER,
@@ -36,7 +36,7 @@ from voipsms.smpp.session import Closed, Event, Request, Response, ResponseTimeo
 from voipsms.smpp.status import ESME_ROK, Verdict, status
 from voipsms.smpp.trace import Trace, watch
 
-log = Log("smpp")
+log = get_logger("smpp")
 
 DELAYS: Final = (0.5, 30.0)  # seconds from the end of a session to the next attempt: first, growing twofold to last
 MOST_WAITING: Final = 10_000  # submits that found the windows full

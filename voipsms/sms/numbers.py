@@ -66,6 +66,59 @@ def _readings(dialled: str, country: str) -> Iterator[PhoneNumber]:
             continue
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A region's numbering plan, as far as it tells a mobile number from everything else."""
+
+    mobile: re.Pattern[str]
+    others: re.Pattern[str]
+    lengths: frozenset[int]
+    trunk: re.Pattern[str]  # digits that may be a national prefix
+
+
+_OTHERS = (
+    "fixed_line", "premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=300)
+def _plan(region: str) -> _Plan | None:
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    mobile = metadata and metadata.mobile
+    if not mobile or not mobile.national_number_pattern:
+        return None
+    descriptions = (getattr(metadata, name) for name in _OTHERS)
+    patterns = [desc.national_number_pattern for desc in descriptions if desc and desc.national_number_pattern]
+    lengths = mobile.possible_length or metadata.general_desc.possible_length
+    trunk = metadata.national_prefix_for_parsing or "(?!)"
+    never = "(?!)"
+    return _Plan(
+        re.compile(mobile.national_number_pattern),
+        re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or never),
+        frozenset(lengths),
+        re.compile(trunk),
+    )
+
+
+def _plain_mobile(digits: str) -> Number | None:
+    """What `_phone` would say of a mobile number in international form, in a quarter of the time; None: ask it.
+
+    Only where a country code has one region, and nothing but a mobile can have this number.
+    """
+    for length in (1, 2, 3):
+        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(digits[:length]), ())
+        if not regions:
+            continue
+        plan = _plan(regions[0]) if len(regions) == 1 else None
+        national = digits[length:]
+        if plan is None or len(national) not in plan.lengths or not plan.mobile.fullmatch(national):
+            return None
+        if plan.others.fullmatch(national) or plan.trunk.match(national):
+            return None
+        return Number(Kind.MOBILE, Msisdn(digits), regions[0])
+    return None
+
+
 def _possible(number: PhoneNumber) -> bool:
     return phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
 
@@ -107,6 +160,8 @@ def _read(raw: str, country: str) -> Number:
         return _NAME if any(map(str.isalpha, dialled)) else _IMPOSSIBLE
     if _SHORT.fullmatch(dialled):
         return Number(Kind.SHORT, Msisdn(dialled), country)
+    if not country or dialled.startswith("+"):
+        return _plain_mobile(dialled.removeprefix("+")) or _phone(dialled, country)
     return _phone(dialled, country)
 
 
