@@ -17,6 +17,7 @@ from voipsms.smpp.pdu import (
     BIND_TRANSCEIVER,
     BIND_TRANSMITTER,
     DELIVER_SM,
+    MESSAGE_PAYLOAD,
     RESPONSE,
     SUBMIT_SM_RESP,
     Answer,
@@ -347,3 +348,40 @@ async def test_the_peer_unbinds() -> None:
         answer = await smsc.read()
         assert (answer.name, answer.sequence_number) == ("unbind_resp", 9)
         await until(lambda: esme.client.last_error == "the peer unbound")
+
+
+async def test_a_peer_that_does_not_read() -> None:
+    """Nothing more is submitted than what its window and the buffers take, until it reads again."""
+    async with Server() as server, running(server, SmppSettings(window=2000), bound=False) as esme:
+        smsc = await server.connections.get()
+        await smsc.accept_bind()
+        await until(lambda: esme.client.ready)
+        answers = []
+        while esme.client.free():
+            answers.append(esme.client.submit(message(), ((MESSAGE_PAYLOAD, b"x" * 60_000),)))
+            await asyncio.sleep(0)
+        assert 0 < len(answers) < 2000
+        wakes = esme.wakes
+        for _ in answers:
+            asked = await smsc.read()
+            smsc.write(encode(SUBMIT_SM_RESP, 0, asked.sequence_number, Answer()))
+        await asyncio.gather(*answers)
+        assert esme.client.free() == 2000
+        assert esme.wakes > wakes
+        smsc.writer.close()
+
+
+async def test_a_peer_that_never_reads_the_end() -> None:
+    """close() comes to its end, and the connection with it."""
+    async with Server() as server, running(server, SmppSettings(window=2000), bound=False) as esme:
+        smsc = await server.connections.get()
+        await smsc.accept_bind()
+        await until(lambda: esme.client.ready)
+        answers = []
+        while esme.client.free():
+            answers.append(esme.client.submit(message(), ((MESSAGE_PAYLOAD, b"x" * 60_000),)))
+            await asyncio.sleep(0)
+        (link,) = esme.client._links
+        link.close("enough")
+        assert all(isinstance(end, OutcomeUnknown) for end in await asyncio.gather(*answers, return_exceptions=True))
+        await until(link.lost.done)

@@ -167,7 +167,7 @@ class Client:
 
     async def _connect(self) -> Link:
         settings, loop = self._settings, asyncio.get_running_loop()
-        link = Link(self._session(loop.time()), self._on_event, self._room)
+        link = Link(self._session(loop.time()), self._on_event, self._writable)
         try:
             async with asyncio.timeout(settings.response):
                 await loop.create_connection(lambda: link, settings.server, settings.serverport)
@@ -226,6 +226,10 @@ class Client:
                 return link
         return None
 
+    def _writable(self) -> None:
+        self._exhausted = True  # what a peer that doesn't read takes away, nobody has asked about
+        self._room()
+
     def _room(self) -> None:
         """Room may have grown: for what waits first, then for those who asked in vain."""
         while self._backlog and (link := self._link_for(self._backlog[0][0].destination_addr)):
@@ -260,6 +264,7 @@ class Client:
                     _unanswered(answer, f"the session ended before the answer: {reason}")
                 if not self.ready:
                     self._give_back(reason)
+                self.free()
 
     def _give_back(self, reason: str) -> None:
         """Nothing of the backlog has left this machine."""
