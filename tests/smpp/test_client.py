@@ -9,6 +9,7 @@ import pytest
 from tests.smpp.rig import PATIENCE, message, running, until
 from voipsms.config import SmppSettings
 from voipsms.errors import GatewayDown, OutcomeUnknown
+from voipsms.smpp import link
 from voipsms.smpp.behaviour import Options
 from voipsms.smpp.client import bind_commands
 from voipsms.smpp.codec import decode, encode
@@ -27,7 +28,7 @@ from voipsms.smpp.pdu import (
     ShortMessage,
 )
 from voipsms.smpp.simulator import Simulator
-from voipsms.smpp.status import ESME_RBINDFAIL, ESME_RINVBNDSTS, ESME_ROK, ESME_RTHROTTLED
+from voipsms.smpp.status import ESME_RBINDFAIL, ESME_RINVBNDSTS, ESME_ROK, ESME_RTHROTTLED, status
 
 QUICK = SmppSettings(response=0.2)
 
@@ -67,9 +68,9 @@ async def test_binds(settings: SmppSettings, commands: tuple[int, ...]) -> None:
 
 async def test_tcp_nodelay() -> None:
     async with Simulator() as simulator, running(simulator) as esme:
-        (link,) = esme.client._links
-        assert link._transport is not None
-        kernel = link._transport.get_extra_info("socket")
+        (bound,) = esme.client._links
+        assert bound._transport is not None
+        kernel = bound._transport.get_extra_info("socket")
         assert kernel.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
@@ -189,11 +190,11 @@ async def test_one_session_of_two_is_lost() -> None:
 
 async def test_one_destination_goes_through_one_session_while_it_has_room() -> None:
     async with Simulator() as simulator, running(simulator, SmppSettings(sessions=3, window=4)) as esme:
-        links = esme.client._senders
+        senders = esme.client._senders
         answers = [esme.client.submit(message("36305555555")) for _ in range(4)]
-        assert sorted(link.room for link in links) == [0, 4, 4]
+        assert sorted(sender.room for sender in senders) == [0, 4, 4]
         answers += [esme.client.submit(message("36305555555"))]
-        assert sorted(link.room for link in links) == [0, 3, 4]
+        assert sorted(sender.room for sender in senders) == [0, 3, 4]
         await asyncio.gather(*answers)
 
 
@@ -371,8 +372,9 @@ async def test_a_peer_that_does_not_read() -> None:
         smsc.writer.close()
 
 
-async def test_a_peer_that_never_reads_the_end() -> None:
-    """close() comes to its end, and the connection with it."""
+async def test_a_peer_that_never_reads_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection ends all the same."""
+    monkeypatch.setattr(link, "LINGER", 0.05)
     async with Server() as server, running(server, SmppSettings(window=2000), bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
@@ -381,7 +383,42 @@ async def test_a_peer_that_never_reads_the_end() -> None:
         while esme.client.free():
             answers.append(esme.client.submit(message(), ((MESSAGE_PAYLOAD, b"x" * 60_000),)))
             await asyncio.sleep(0)
-        (link,) = esme.client._links
-        link.close("enough")
+        (bound,) = esme.client._links
+        bound.close("enough")
         assert all(isinstance(end, OutcomeUnknown) for end in await asyncio.gather(*answers, return_exceptions=True))
-        await until(link.lost.done)
+        await until(bound.lost.done)
+
+
+@pytest.mark.parametrize(
+    "settings", [SmppSettings(), SmppSettings(sessions=3, bind="tx", window=7)], ids=["one", "four"]
+)
+async def test_every_submit_has_an_outcome_whatever_the_smsc_does(settings: SmppSettings) -> None:
+    """Sessions end in the middle, submits are throttled and refused; what was taken is what is known to be taken,
+    or unknown, and no place in a window is lost."""
+    options = Options(disconnect=150, refuse=0.1, tps=900, receipt_delay=0.001)
+    outcomes: dict[str, int] = {}
+    count, left = 2000, 0
+    async with Simulator(options) as simulator, running(simulator, settings) as esme:
+
+        async def submit() -> None:
+            nonlocal left
+            while True:
+                await until(esme.client.free)
+                try:
+                    left += 1
+                    answer = await esme.client.submit(message())
+                    outcome = status(answer.command_status).name
+                except OutcomeUnknown:
+                    outcome = "unknown"
+                except GatewayDown:
+                    left -= 1
+                    continue
+                outcomes[outcome] = outcomes.get(outcome, 0) + 1
+                return
+
+        await asyncio.gather(*(submit() for _ in range(count)))
+        assert sum(outcomes.values()) == left == count
+        assert outcomes["ESME_ROK"] <= simulator.counts["accepted"] <= outcomes["ESME_ROK"] + outcomes["unknown"]
+        assert simulator.counts["disconnects"] >= 5
+        await until(lambda: simulator.counts["delivered"] == simulator.counts["accepted"])
+        await until(lambda: esme.client.free() == settings.sessions * settings.window)
