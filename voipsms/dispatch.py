@@ -116,6 +116,7 @@ class GatewayQueue:
         self._ready: list[tuple[MessageId, Outgoing]] = []  # heap: written as started
         self._due: dict[int, tuple[asyncio.TimerHandle, Outgoing]] = {}  # postponed
         self._reserved = 0  # places held for parts that are not submitted yet
+        self._launching = 0  # submits that the connector does not know of yet
         self._starting = 0  # messages whose Start is being written
         self._starts: set[asyncio.Future[None]] = set()
         self._paused_until = 0.0
@@ -217,7 +218,7 @@ class GatewayQueue:
         now = time.monotonic()
         if now < self._paused_until:
             return self._wake_in(self._paused_until - now)
-        while self._ready and self.connector.free() > 0:
+        while self._ready and self.connector.free() > self._launching:
             if not self._allowance.take(now):
                 return self._wake_in(self._allowance.wait(now))
             self._submit_next(self._ready[0][1])
@@ -238,12 +239,13 @@ class GatewayQueue:
             heappop(self._ready)
         outgoing.under_way += 1
         self._reserved -= 1
+        self._launching += 1
         task = asyncio.create_task(self._submit(outgoing, part))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def _room(self) -> int:
-        return self.connector.free() - self._reserved
+        return self.connector.free() - self._launching - self._reserved
 
     def _start_waiting(self) -> None:
         """Has those written as started for whose parts there is room, in one commit."""
@@ -281,6 +283,7 @@ class GatewayQueue:
         return now_millis() - outgoing.message.created > self._expire()
 
     async def _submit(self, outgoing: Outgoing, part: Part) -> None:
+        self._launching -= 1
         try:
             submitted = await self.connector.submit(part)
         except SubmitError as error:

@@ -76,6 +76,7 @@ class _Plan:
     trunk: re.Pattern[str]  # digits that may be a national prefix
 
 
+_NEVER = "(?!)"
 _OTHERS = (
     "fixed_line", "premium_rate", "toll_free", "shared_cost", "voip", "personal_number", "pager", "uan", "voicemail",
 )  # fmt: skip
@@ -84,19 +85,16 @@ _OTHERS = (
 @lru_cache(maxsize=300)
 def _plan(region: str) -> _Plan | None:
     metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
-    mobile = metadata and metadata.mobile
-    if not mobile or not mobile.national_number_pattern:
+    if metadata is None or not metadata.mobile:
         return None
+    mobile, general = metadata.mobile, metadata.general_desc
     descriptions = (getattr(metadata, name) for name in _OTHERS)
     patterns = [desc.national_number_pattern for desc in descriptions if desc and desc.national_number_pattern]
-    lengths = mobile.possible_length or metadata.general_desc.possible_length
-    trunk = metadata.national_prefix_for_parsing or "(?!)"
-    never = "(?!)"
     return _Plan(
-        re.compile(mobile.national_number_pattern),
-        re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or never),
-        frozenset(lengths),
-        re.compile(trunk),
+        re.compile(mobile.national_number_pattern or _NEVER),
+        re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or _NEVER),
+        frozenset(mobile.possible_length or (general.possible_length if general else ())),
+        re.compile(metadata.national_prefix_for_parsing or _NEVER),
     )
 
 
