@@ -21,6 +21,7 @@ _CSEQ = re.compile(r"(\d{1,10})[ \t]+(\S+)", re.ASCII)
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 _FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
 _CONTROLS = bytes(range(32)).translate(None, b"\t\r\n") + b"\x7f"
+_RPORT = re.compile(r";[ \t]*rport[ \t]*=?[ \t]*(?=;|\Z)", re.I)
 _TAG = re.compile(r";\s*tag\s*=", re.I)
 
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
@@ -228,8 +229,12 @@ def received_from(request: Request, ip: str, port: int) -> None:
     if wants_port:
         params["rport"] = str(port)
     request._via = top = Via(via.transport, via.host, via.port, params)
-    others = split_values(request.headers.get("Via"))[1:]
-    request.headers.replace_first("Via", ", ".join([str(top), *others]))
+    value = request.headers.get("Via")
+    if '"' in value or "," in value or "received" in via.params:
+        value = ", ".join([str(top), *split_values(value)[1:]])
+    else:  # the usual case, at a fifth of the cost
+        value = f"{_RPORT.sub(f';rport={port}', value) if wants_port else value};received={ip}"
+    request.headers.replace_first("Via", value)
 
 
 def has_tag(address: str) -> bool:
