@@ -5,7 +5,10 @@ from __future__ import annotations
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.smpp.pdus import PDUS
 from voipsms.smpp.codec import Framer, decode, encode
 from voipsms.smpp.pdu import (
     ALERT_NOTIFICATION,
@@ -423,3 +426,28 @@ def test_watch_sees_both_directions() -> None:
     esme = Session(Side.ESME, 0, watch=lambda direction, pdu: seen.append((direction, pdu.name)))
     esme.receive_data(encode(ENQUIRE_LINK, 0, 1), 0)
     assert seen == [("<", "enquire_link"), (">", "enquire_link_resp")]
+
+
+# -- whatever there is --------------------------------------------------------------------------------------------
+
+_PIECES = st.one_of(
+    st.sampled_from([octets for octets, _ in PDUS.values()]),
+    st.tuples(st.sampled_from([octets for octets, _ in PDUS.values()]), st.integers(4, 80), st.integers(0, 255)).map(
+        lambda choice: choice[0][: choice[1]] + bytes((choice[2],)) + choice[0][choice[1] + 1 :]
+    ),
+    st.binary(max_size=12),
+)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(Side), st.sampled_from([State.OPEN, *BINDS]), st.lists(_PIECES, max_size=6))
+def test_no_octets_raise_anything(side: Side, state: State, pieces: list[bytes]) -> None:
+    """And what the session answers is always whole PDUs."""
+    session = pair(state)[0 if side is Side.ESME else 1]
+    if session.submits:
+        session.request(SUBMIT_SM if side is Side.ESME else DELIVER_SM, 0, ShortMessage())
+    for now, piece in enumerate(pieces):
+        session.receive_data(piece, now)
+        session.on_timeout(now + 20)
+    assert sum(isinstance(event, Closed) for event in session.events()) == session.is_over
+    assert all(pdu.sequence_number >= 0 for pdu in sent(session))

@@ -97,8 +97,10 @@ class Client:
 
         Raises GatewayDown when no session is bound, PduError for what no PDU can carry.
         """
-        if not self.ready or len(self._backlog) >= MOST_WAITING:
-            raise GatewayDown(self.last_error or f"{len(self._backlog)} submits wait already")
+        if not self.ready:
+            raise GatewayDown(self.last_error or "no session is bound")
+        if len(self._backlog) >= MOST_WAITING:
+            raise GatewayDown(f"{MOST_WAITING} submits wait already")
         answer: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
         link = None if self._backlog else self._link_for(body.destination_addr)
         if link is None:

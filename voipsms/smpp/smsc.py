@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mo-rate", type=_positive, default=usual.mo_rate, metavar="N", help="MO messages a second (%(default)s)")
     add("--mo-from", default=usual.mo_from, metavar="NUMBER", help="their sender (%(default)s)")
     add("--mo-to", default=usual.mo_to, metavar="NUMBER", help="their target (%(default)s)")
-    add("--mo-text", default=usual.mo_text, metavar="TEXT", help="their text; %%%%d becomes their number")
+    add("--mo-text", default=usual.mo_text, metavar="TEXT", help="their text; %%d becomes their number")
     add("--seed", type=int, default=usual.seed, help="of the shares' dice (%(default)s)")
 
 
