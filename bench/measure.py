@@ -24,6 +24,7 @@ class Figures:
     answers: dict[str, int]
     retransmitted: int = 0
     rss_growth: float = 0.0  # last quarter over first, 0: not watched
+    rss_mb: float = 0.0  # at the end
 
 
 def measure(

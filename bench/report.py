@@ -44,8 +44,8 @@ GOALS = (
          lambda run: run["memory"].rss_growth, operator.le, 1.1),
 )  # fmt: skip
 
-_COLUMNS = ("messages", "rate", "cpu_us", "load_us", "p50_ms", "p99_ms", "retransmitted")
-_HEADS = ("messages", "msg/s", "CPU µs/msg", "load µs/msg", "p50 ms", "p99 ms", "resent")
+_COLUMNS = ("messages", "rate", "cpu_us", "load_us", "p50_ms", "p99_ms", "retransmitted", "rss_mb")
+_HEADS = ("messages", "msg/s", "CPU µs/msg", "load µs/msg", "p50 ms", "p99 ms", "resent", "RSS MB")
 
 
 def _row(first: str, rest: Iterable[str]) -> str:
