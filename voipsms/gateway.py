@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -36,6 +37,8 @@ from voipsms.web.server import WebServer
 DRAIN = 10.0  # seconds that a stop waits for providers' answers
 SWITCH_INTERVAL = 0.0005  # seconds: the journal's thread gets the interpreter back soon after each statement
 
+GARBAGE = (20_000, 20, 50)  # thresholds of the collector: few messages make cycles, and a look at them all costs 20 %
+
 _log = log.get_logger("gateway")
 
 
@@ -55,9 +58,11 @@ class Gateway:
 
     async def __aenter__(self) -> Gateway:
         sys.setswitchinterval(SWITCH_INTERVAL)
+        gc.set_threshold(*GARBAGE)
         self._lost = asyncio.get_running_loop().create_future()
         try:
             await self._start()
+            gc.freeze()  # what was made at the start stays, and need not be looked at again
         except BaseException:
             await self._stack.aclose()
             raise
