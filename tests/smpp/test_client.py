@@ -198,6 +198,13 @@ async def test_one_destination_goes_through_one_session_while_it_has_room() -> N
         await asyncio.gather(*answers)
 
 
+async def test_destinations_are_spread_over_the_sessions() -> None:
+    async with Simulator() as simulator, running(simulator, SmppSettings(sessions=3)) as esme:
+        answers = [esme.client.submit(message(f"3630123{number:04}")) for number in range(1000, 1060)]
+        assert all(0 < 100 - sender.room < 60 for sender in esme.client._senders)
+        await asyncio.gather(*answers)
+
+
 async def test_deliveries_on_the_receiver_of_a_tx_bind() -> None:
     async with Simulator() as simulator, running(simulator, SmppSettings(bind="tx")) as esme:
         simulator.deliver(message(text=b"from a phone"))
@@ -352,23 +359,21 @@ async def test_the_peer_unbinds() -> None:
 
 
 async def test_a_peer_that_does_not_read() -> None:
-    """Nothing more is submitted than what its window and the buffers take, until it reads again."""
+    """Nothing more is submitted than what the buffers take, and when it reads again that is told, asked or not."""
     async with Server() as server, running(server, SmppSettings(window=2000), bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         await until(lambda: esme.client.ready)
-        answers = []
-        while esme.client.free():
-            answers.append(esme.client.submit(message(), ((MESSAGE_PAYLOAD, b"x" * 60_000),)))
-            await asyncio.sleep(0)
-        assert 0 < len(answers) < 2000
+        (bound,) = esme.client._links
+        answers = [esme.client.submit(message(), ((MESSAGE_PAYLOAD, b"x" * 60_000),)) for _ in range(300)]
+        await until(lambda: not bound.room)
         wakes = esme.wakes
         for _ in answers:
             asked = await smsc.read()
             smsc.write(encode(SUBMIT_SM_RESP, 0, asked.sequence_number, Answer()))
         await asyncio.gather(*answers)
+        assert esme.wakes == wakes + 1
         assert esme.client.free() == 2000
-        assert esme.wakes > wakes
         smsc.writer.close()
 
 

@@ -88,7 +88,7 @@ class Client:
         return next(iter(self._errors.values()), "")
 
     def free(self) -> int:
-        room = max(0, sum(link.room for link in self._senders) - len(self._backlog))
+        room = sum(link.room for link in self._senders)
         self._exhausted = room == 0
         return room
 
