@@ -25,8 +25,9 @@ from voipsms.errors import (
 )
 from voipsms.model import Coding, GatewayId, Message, Receipt, State, Submitted
 from voipsms.smpp.behaviour import Options
+from voipsms.smpp.deliveries import mobile_originated
 from voipsms.smpp.pdu import DATA_SM, MESSAGE_PAYLOAD, DataMessage, ShortMessage
-from voipsms.smpp.simulator import Simulator, mobile_originated
+from voipsms.smpp.simulator import Simulator
 from voipsms.sms.gsm0338 import NotInAlphabet
 
 TO = "36301234567"

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.smpp.pdus import PDUS
 from voipsms.smpp.codec import Framer, decode, encode
+from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
 from voipsms.smpp.pdu import (
     ALERT_NOTIFICATION,
     BIND_RECEIVER,
@@ -37,20 +38,8 @@ from voipsms.smpp.pdu import (
     ShortMessage,
     command_name,
 )
-from voipsms.smpp.session import (
-    LAST_SEQUENCE,
-    LEGAL,
-    Closed,
-    Event,
-    NotAllowed,
-    Request,
-    Response,
-    ResponseTimeout,
-    Session,
-    Side,
-    State,
-    Timers,
-)
+from voipsms.smpp.session import LAST_SEQUENCE, NotAllowed, Session, Timers
+from voipsms.smpp.states import LEGAL, Side, State
 from voipsms.smpp.status import ESME_RALYBND, ESME_RBINDFAIL, ESME_RINVBNDSTS, ESME_RINVCMDID, ESME_RINVCMDLEN, ESME_ROK
 
 BODIES: dict[int, Body] = {

@@ -14,9 +14,10 @@ from tests.smpp.rig import message, running, until
 from voipsms.config import SmppSettings
 from voipsms.errors import OutcomeUnknown
 from voipsms.smpp.behaviour import ENDINGS, Options
+from voipsms.smpp.deliveries import mobile_originated
 from voipsms.smpp.link import Link
 from voipsms.smpp.pdu import MESSAGE_PAYLOAD, MESSAGE_STATE, RECEIPTED_MESSAGE_ID, Answer, Pdu
-from voipsms.smpp.simulator import Simulator, mobile_originated
+from voipsms.smpp.simulator import Simulator
 from voipsms.smpp.status import ESME_ROK, ESME_RX_P_APPN, ESME_RX_T_APPN, status
 
 

@@ -19,6 +19,7 @@ from typing import Final
 from voipsms.config import SmppSettings
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError
 from voipsms.log import get_logger
+from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
 from voipsms.smpp.link import Link
 from voipsms.smpp.pdu import (
     BIND_RECEIVER,
@@ -32,7 +33,8 @@ from voipsms.smpp.pdu import (
     ShortMessage,
     Tlvs,
 )
-from voipsms.smpp.session import Closed, Event, Request, Response, ResponseTimeout, Session, Side, Timers
+from voipsms.smpp.session import Session, Timers
+from voipsms.smpp.states import Side
 from voipsms.smpp.status import ESME_ROK, Verdict, status
 from voipsms.smpp.trace import Trace, watch
 

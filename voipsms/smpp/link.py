@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, cast
 
+from voipsms.smpp.events import Event
 from voipsms.smpp.pdu import NOTHING, Body, Pdu, Tlvs
-from voipsms.smpp.session import Event, Session
+from voipsms.smpp.session import Session
 from voipsms.smpp.status import ESME_ROK
 
 LINGER: Final = 2.0  # seconds that a peer has to read the last PDUs of a session

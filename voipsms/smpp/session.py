@@ -9,22 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Final
 
 from voipsms.errors import ProtocolError
 from voipsms.smpp.codec import Framer, decode, encode
+from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
 from voipsms.smpp.pdu import (
     ALERT_NOTIFICATION,
-    BIND_RECEIVER,
-    BIND_TRANSCEIVER,
-    BIND_TRANSMITTER,
     DATA_SM,
     DELIVER_SM,
     ENQUIRE_LINK,
     GENERIC_NACK,
     NOTHING,
-    QUERY_SM,
     RESPONSE,
     SUBMIT_SM,
     UNBIND,
@@ -35,58 +31,12 @@ from voipsms.smpp.pdu import (
     command_name,
     has_answer,
 )
+from voipsms.smpp.states import BINDS, BOUND, LEGAL, OVER, Side, State
 from voipsms.smpp.status import ESME_RALYBND, ESME_RINVBNDSTS, ESME_RINVCMDID, ESME_ROK
 
 LAST_SEQUENCE: Final = 0x7FFFFFFF  # §5.1.4; then 1 again
 
 
-class Side(Enum):
-    ESME = "ESME"
-    SMSC = "SMSC"
-
-    @property
-    def peer(self) -> Side:
-        return Side.SMSC if self is Side.ESME else Side.ESME
-
-
-class State(Enum):
-    """§2.2, and UNBOUND where the session ended by unbind."""
-
-    OPEN = "OPEN"
-    BOUND_TX = "BOUND_TX"
-    BOUND_RX = "BOUND_RX"
-    BOUND_TRX = "BOUND_TRX"
-    UNBOUND = "UNBOUND"
-    CLOSED = "CLOSED"
-
-
-_OPEN = frozenset({State.OPEN})
-_SENDS = frozenset({State.BOUND_TX, State.BOUND_TRX})  # the ESME does
-_RECEIVES = frozenset({State.BOUND_RX, State.BOUND_TRX})
-_BOUND = _SENDS | _RECEIVES
-_OVER = frozenset({State.UNBOUND, State.CLOSED})
-_BINDS = {
-    BIND_TRANSMITTER: State.BOUND_TX,
-    BIND_RECEIVER: State.BOUND_RX,
-    BIND_TRANSCEIVER: State.BOUND_TRX,
-}
-
-LEGAL: Final[dict[tuple[Side, int], frozenset[State]]] = {  # §2.3: who may issue what, when
-    (Side.ESME, BIND_TRANSMITTER): _OPEN,
-    (Side.ESME, BIND_RECEIVER): _OPEN,
-    (Side.ESME, BIND_TRANSCEIVER): _OPEN,
-    (Side.ESME, SUBMIT_SM): _SENDS,
-    (Side.ESME, DATA_SM): _SENDS,
-    (Side.ESME, QUERY_SM): _SENDS,
-    (Side.SMSC, DELIVER_SM): _RECEIVES,
-    (Side.SMSC, DATA_SM): _RECEIVES,
-    (Side.SMSC, ALERT_NOTIFICATION): _RECEIVES,
-    # Before a bind only since 5.0, but peers of every version do it, to see whether the port answers.
-    (Side.ESME, ENQUIRE_LINK): _BOUND | _OPEN,
-    (Side.SMSC, ENQUIRE_LINK): _BOUND | _OPEN,
-    (Side.ESME, UNBIND): _BOUND,
-    (Side.SMSC, UNBIND): _BOUND,
-}
 _WINDOWED = frozenset({SUBMIT_SM, DELIVER_SM, DATA_SM})
 
 
@@ -101,40 +51,6 @@ class Timers:
     enquire: float = 25.0  # enquire_link when nothing was received for so long
     response: float = 30.0  # a request without an answer for so long is given up
     inactivity: float = 60.0  # the session ends when nothing was received for so long
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """The peer asks; answer with `respond`. enquire_link and unbind are answered by the session itself."""
-
-    pdu: Pdu
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """The answer to one of our requests, a generic_nack included. `context` is what `request` was given."""
-
-    pdu: Pdu
-    command_id: int  # the request's
-    context: object
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseTimeout:
-    sequence_number: int
-    command_id: int
-    context: object
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The session is over. `unanswered`: command id and context of every request that got no answer."""
-
-    reason: str
-    unanswered: tuple[tuple[int, object], ...]
-
-
-Event = Request | Response | ResponseTimeout | Closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +104,7 @@ class Session:
 
     @property
     def is_over(self) -> bool:
-        return self.state in _OVER
+        return self.state in OVER
 
     @property
     def outstanding(self) -> int:
@@ -215,18 +131,18 @@ class Session:
 
     def respond(self, request: Pdu, command_status: int = ESME_ROK, body: Body = NOTHING, tlvs: Tlvs = ()) -> None:
         """Answers a Request; of no effect when the session is over. A bind that is answered ESME_ROK binds."""
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         self._send(request.command_id | RESPONSE, command_status, request.sequence_number, body, tlvs)
-        if request.command_id in _BINDS and command_status == ESME_ROK:
-            self.state = _BINDS[request.command_id]
+        if request.command_id in BINDS and command_status == ESME_ROK:
+            self.state = BINDS[request.command_id]
 
     def nack(self, sequence_number: int, command_status: int) -> None:
         self._send(GENERIC_NACK, command_status, sequence_number)
 
     def close(self, reason: str, state: State = State.CLOSED) -> None:
         """The connection has ended, or has to. The Closed event follows, once."""
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         self.state, self.end_reason = state, reason
         unanswered = tuple((known.command_id, known.context) for known in self._outstanding.values())
@@ -241,11 +157,11 @@ class Session:
         self._framer.receive_data(octets)
         try:
             for frame in self._framer.frames():
-                if self.state in _OVER:
+                if self.state in OVER:
                     return
                 self._receive(frame)
         except PduError as error:  # the framing itself: nothing after it can be trusted
-            if self.state not in _OVER:
+            if self.state not in OVER:
                 self.nack(0, error.command_status)
                 self.close(str(error))
 
@@ -260,7 +176,7 @@ class Session:
 
     def next_timeout(self) -> float:
         """When on_timeout is due; infinity: never."""
-        if self.state in _OVER:
+        if self.state in OVER:
             return float("inf")
         timers, due = self._timers, float("inf")
         for known in self._outstanding.values():
@@ -268,12 +184,12 @@ class Session:
             break
         if timers.inactivity:
             due = min(due, self._heard + timers.inactivity)
-        if timers.enquire and not self._enquired and self.state in _BOUND:
+        if timers.enquire and not self._enquired and self.state in BOUND:
             due = min(due, self._heard + timers.enquire)
         return due
 
     def on_timeout(self, now: float) -> None:
-        if self.state in _OVER:
+        if self.state in OVER:
             return
         while self._outstanding:
             sequence, first = next(iter(self._outstanding.items()))
@@ -286,7 +202,7 @@ class Session:
         silence = now - self._heard
         if self._timers.inactivity and silence >= self._timers.inactivity:
             self.close(f"nothing received for {silence:.0f} s")
-        elif self._timers.enquire and silence >= self._timers.enquire and not self._enquired and self.state in _BOUND:
+        elif self._timers.enquire and silence >= self._timers.enquire and not self._enquired and self.state in BOUND:
             self._enquired = True
             if not self._unbinding:
                 self.request(ENQUIRE_LINK, now)
@@ -333,7 +249,7 @@ class Session:
     def _receive_request(self, pdu: Pdu) -> None:
         command_id = pdu.command_id
         if self.state not in LEGAL.get((self.side.peer, command_id), ()):
-            status = ESME_RALYBND if command_id in _BINDS and self.state in _BOUND else ESME_RINVBNDSTS
+            status = ESME_RALYBND if command_id in BINDS and self.state in BOUND else ESME_RINVBNDSTS
             if has_answer(command_id):
                 self.respond(pdu, status)
         elif command_id == ENQUIRE_LINK:
@@ -350,8 +266,8 @@ class Session:
             self.strays += 1
             return
         self._settle(pdu.sequence_number)
-        if known.command_id in _BINDS and pdu.command_status == ESME_ROK and pdu.command_id != GENERIC_NACK:
-            self.state = _BINDS[known.command_id]
+        if known.command_id in BINDS and pdu.command_status == ESME_ROK and pdu.command_id != GENERIC_NACK:
+            self.state = BINDS[known.command_id]
         if known.command_id == UNBIND:
             self.close("unbound", State.UNBOUND)
         elif known.command_id != ENQUIRE_LINK:  # a generic_nack to that is a sign of life, too

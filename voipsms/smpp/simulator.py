@@ -15,17 +15,16 @@ from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from typing import Final, TextIO
 
-from voipsms.smpp.behaviour import ENDINGS, ID_FORMS, USUAL, Behaviour, Options
+from voipsms.smpp.behaviour import ENDINGS, USUAL, Behaviour, Options
+from voipsms.smpp.deliveries import mobile_originated, receipt
+from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
 from voipsms.smpp.link import Link
 from voipsms.smpp.pdu import (
     BIND_RECEIVER,
     BIND_TRANSCEIVER,
     BIND_TRANSMITTER,
     DELIVER_SM,
-    ESM_RECEIPT,
     MESSAGE_PAYLOAD,
-    MESSAGE_STATE,
-    RECEIPTED_MESSAGE_ID,
     SUBMIT_SM,
     Answer,
     Bind,
@@ -34,7 +33,8 @@ from voipsms.smpp.pdu import (
     ShortMessage,
     Tlvs,
 )
-from voipsms.smpp.session import Closed, Event, Request, Response, ResponseTimeout, Session, Side, Timers
+from voipsms.smpp.session import Session, Timers
+from voipsms.smpp.states import Side
 from voipsms.smpp.status import (
     ESME_RINVCMDID,
     ESME_RINVPASWD,
@@ -51,16 +51,6 @@ KEPT: Final = 100_000  # submits kept in memory, receipts that may wait
 SYSTEM_ID: Final = "voipsms-smsc"
 _BINDS: Final = frozenset({BIND_RECEIVER, BIND_TRANSMITTER, BIND_TRANSCEIVER})
 _AGAIN: Final = frozenset({ESME_RX_T_APPN, ESME_RMSGQFUL, ESME_RTHROTTLED})  # a deliver_sm_resp that asks for a repeat
-_STATES: Final = {  # message_state, §5.2.28, of a receipt's `stat` word
-    "ENROUTE": 1,
-    "DELIVRD": 2,
-    "EXPIRED": 3,
-    "DELETED": 4,
-    "UNDELIV": 5,
-    "ACCEPTD": 6,
-    "UNKNOWN": 7,
-    "REJECTD": 8,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,37 +265,16 @@ class Simulator:
     def _receipts(self, body: ShortMessage, number: int, behaviour: Behaviour, link: Link) -> tuple[_Delivery, ...]:
         if not (self.options.receipts and body.registered_delivery & 3 and behaviour.receipts):
             return ()
-        return tuple(self._receipt(body, number, word or self.options.state, link) for word in behaviour.receipts)
-
-    def _receipt(self, body: ShortMessage, number: int, word: str, link: Link) -> _Delivery:
-        """Appendix B's text."""
-        now = time.strftime("%y%m%d%H%M", time.gmtime())
-        delivered = "001" if word == "DELIVRD" else "000"
-        message_id = ID_FORMS[self.options.ids].format(number)
-        text = (
-            f"id:{message_id} sub:001 dlvrd:{delivered} submit date:{now} done date:{now} "
-            f"stat:{word} err:{'000' if word in ('DELIVRD', 'ENROUTE') else '001'} text:"
+        options = self.options
+        return tuple(
+            _Delivery(*receipt(body, number, word or options.state, options.ids, options.tlvs), link)
+            for word in behaviour.receipts
         )
-        tlvs: Tlvs = ()
-        if self.options.tlvs:
-            state = bytes((_STATES.get(word, 7),))
-            tlvs = ((RECEIPTED_MESSAGE_ID, f"{number:x}\0".encode()), (MESSAGE_STATE, state))
-        message = ShortMessage(
-            source_addr_ton=body.dest_addr_ton,
-            source_addr_npi=body.dest_addr_npi,
-            source_addr=body.destination_addr,
-            dest_addr_ton=body.source_addr_ton,
-            dest_addr_npi=body.source_addr_npi,
-            destination_addr=body.source_addr,
-            esm_class=ESM_RECEIPT,
-            short_message=text.encode(),
-        )
-        return _Delivery(message, tlvs, link)
 
     def _send_receipts(self, receipts: tuple[_Delivery, ...]) -> None:
-        for receipt in receipts:
+        for delivery in receipts:
             self.counts["receipts"] += 1
-            self._deliver(receipt, self.options.receipt_delay)
+            self._deliver(delivery, self.options.receipt_delay)
 
     def deliver(self, message: ShortMessage, tlvs: Tlvs = ()) -> None:
         """Sends any deliver_sm, on any session that receives; it waits until there is one."""
@@ -364,20 +333,3 @@ class Simulator:
         self._log_waits = False
         if self._log is not None and not self._log.closed:
             self._log.flush()
-
-
-def mobile_originated(source: str, destination: str, text: str) -> tuple[ShortMessage, Tlvs]:
-    """A deliver_sm from a phone: ASCII in the default alphabet, anything else in UCS-2; long texts as payload."""
-    octets, coding = (text.encode(), 0) if text.isascii() else (text.encode("utf-16-be"), 8)
-    tlvs: Tlvs = ((MESSAGE_PAYLOAD, octets),) if len(octets) > 254 else ()
-    message = ShortMessage(
-        source_addr_ton=1,
-        source_addr_npi=1,
-        source_addr=source,
-        dest_addr_ton=1,
-        dest_addr_npi=1,
-        destination_addr=destination,
-        data_coding=coding,
-        short_message=b"" if tlvs else octets,
-    )
-    return message, tlvs
