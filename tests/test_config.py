@@ -146,6 +146,10 @@ FAULTS: dict[str, tuple[str, str]] = {
         "[global]\ncountry = Hungary",
         "[global] country: must be a two-letter country code such as HU, or empty, not 'Hungary'",
     ),
+    "digest": (
+        "[sip]\ndigest = SHA-512",
+        "[sip] digest: must be SHA-256, MD5, or both in the order in which they are offered, not 'SHA-512'",
+    ),
     "choice": ("[log]\nformat = xml", "[log] format: must be one of text, json, not 'xml'"),
     "smpp version": (SMPP + "version=35", "[global] smpp_version: must be one of 33, 34, 50, not '35'"),
     "transport": (

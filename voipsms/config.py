@@ -76,6 +76,13 @@ def _database_url(text: str) -> str:
     return text
 
 
+def _digests(text: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(word.upper() for word in words(text)))
+    if not found or not set(found) <= {"SHA-256", "MD5"}:
+        raise BadValue("must be SHA-256, MD5, or both in the order in which they are offered")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class GlobalSettings:
     enablesms: bool = key(True, "The SMS module; false: no message is converted (404)")
@@ -186,6 +193,10 @@ class SipSettings:
     )
     bill_to: str = key("", "User who pays for a trusted peer's senders that match no account; empty: they get 403")
     realm: str = key("voipsms", "Digest realm; passwords are stored for it, so set it before adding users")
+    digest: tuple[str, ...] = key(
+        ("SHA-256", "MD5"), "Digest algorithms offered, best first; MD5 alone for phones that stop at the other",
+        parse=_digests,
+    )  # fmt: skip
     tls_cert: str = key("", "PEM file with the certificate chain of the TLS listener")
     tls_key: str = key("", "PEM file with its private key")
     nonce: float = key(300.0, "A digest nonce is fresh for so long", unit="seconds", least=1)

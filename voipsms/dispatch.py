@@ -162,7 +162,8 @@ class GatewayQueue:
             return False
         self._waiting.remove(item)
         heapify(self._waiting)
-        self._fail(outgoing, State.UNDELIVERABLE, GatewayDown.reason, "The gateway can't take it now")
+        down = GatewayDown("The gateway can't take it now")
+        self._fail(outgoing, State.UNDELIVERABLE, down.reason, down.comment, down)
         return True
 
     def in_doubt(self, outgoing: Outgoing) -> None:

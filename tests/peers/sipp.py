@@ -57,10 +57,11 @@ def _response_times(folder: Path) -> list[float]:
 def send(
     folder: Path, port: int, scenario: str, rows: Sequence[Sequence[str]], *,
     expect: int = 202, challenge: int = 401, rate: int = 100, transport: str = "udp", seconds: float = 60.0,
+    options: Sequence[str] = (),
 ) -> Sent:  # fmt: skip
     """Runs a scenario once for each row against 127.0.0.1:port, `rate` a second; fields may hold no semicolon.
 
-    A row whose answer is not `expect` counts as failed; `challenge` is what asks for credentials: 401 a gateway or
+    A row whose answer is not `expect` counts as failed; `options` are further ones of sipp; `challenge` is what asks for credentials: 401 a gateway or
     registrar, 407 a proxy. Raises RuntimeError where sipp itself could not work.
     """
     work = folder / f"sipp-{free_port()}"
@@ -71,7 +72,7 @@ def send(
         "-m", len(rows), "-r", rate, "-l", 1000, "-t", {"udp": "u1", "tcp": "t1"}[transport],
         "-i", "127.0.0.1", "-p", free_port(), "-nostdin", "-default_behaviors", "all,-bye",
         "-timeout", f"{seconds:g}s", "-timeout_error", "-trace_stat", "-stf", "stat.csv", "-fd", "1",
-        "-trace_rtt", "-rtt_freq", "1", "-trace_err", "-error_file", "errors.log",
+        "-trace_rtt", "-rtt_freq", "1", "-trace_err", "-error_file", "errors.log", *options,
     ]  # fmt: skip
     ran = subprocess.run(
         [str(word) for word in command], cwd=work, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds + 30

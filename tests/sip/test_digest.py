@@ -79,6 +79,19 @@ def test_challenges_best_first() -> None:
     assert "algorithm=SHA-256" in chosen
 
 
+def test_only_what_is_offered_is_taken() -> None:
+    digest = DigestServer("voipsms", b"secret", algorithms=("MD5",))
+    (only,) = (value for _, value in digest.challenges(NOW))
+    assert "algorithm=MD5" in only
+    assert verify(digest, answer(only)) is Outcome.OK
+    assert verify(digest, answer(challenge(server(), "SHA-256"))) is Outcome.MISSING
+
+
+def test_nonces_from_before_a_restart_are_stale() -> None:
+    value = challenge(server())
+    assert verify(DigestServer("voipsms", b"secret", since=NOW + 1), answer(value)) is Outcome.STALE
+
+
 def test_wrong() -> None:
     digest = server()
     value = challenge(digest)

@@ -59,7 +59,9 @@ class SipDoor:
         """Takes new settings; listeners stay as they are."""
         self._trusted = settings.trusted
         self._is_trusted = lru_cache(maxsize=1000)(self._in_trusted_network)
-        self._digest = DigestServer(settings.realm, self._secret, fresh=settings.nonce)
+        self._digest = DigestServer(
+            settings.realm, self._secret, fresh=settings.nonce, algorithms=settings.digest, since=time.time()
+        )  # fmt: skip
         self._attempts = Attempts(settings.attempts, settings.lockout)
 
     def listens_at(self, addresses: frozenset[tuple[str, int]]) -> None:

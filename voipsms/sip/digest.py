@@ -76,12 +76,26 @@ class Verdict:
 
 
 class DigestServer:
-    """`fresh`: seconds that a nonce may be used for. Processes that share `secret` take each other's nonces."""
+    """`fresh`: seconds that a nonce may be used for; `algorithms`: those that are offered and taken, best first;
+    `since`: older nonces may have been used before this server was made, and count as stale.
 
-    def __init__(self, realm: str, secret: bytes, *, fresh: float = 300.0, nonces: int = MAX_NONCES) -> None:
+    Processes that share `secret` take each other's nonces.
+    """
+
+    def __init__(
+        self,
+        realm: str,
+        secret: bytes,
+        *,
+        fresh: float = 300.0,
+        nonces: int = MAX_NONCES,
+        algorithms: Sequence[str] = tuple(ALGORITHMS),
+        since: float = 0.0,
+    ) -> None:
+        self._algorithms = algorithms
         self._realm, self._secret, self._fresh, self._max_nonces = realm, secret, fresh, nonces
         self._counts: OrderedDict[str, int] = OrderedDict()  # nonce → the highest nonce count seen
-        self._forgotten = 0.0  # nonces made up to then may have been used, and count as stale
+        self._forgotten = since  # nonces made up to then may have been used, and count as stale
 
     def challenges(self, now: float, *, stale: bool = False) -> list[tuple[str, str]]:
         """WWW-Authenticate headers, best algorithm first: RFC 8760 §2.4."""
@@ -91,7 +105,7 @@ class DigestServer:
                 "WWW-Authenticate",
                 f'Digest realm={quote(self._realm)}, nonce="{nonce}", algorithm={algorithm}, qop="auth"{end}',
             )
-            for algorithm in ALGORITHMS
+            for algorithm in self._algorithms
         ]
 
     def verify(
@@ -108,7 +122,7 @@ class DigestServer:
         """
         found = (_digest_fields(value) for value in authorizations)
         fields = next((one for one in found if one is not None and one.get("realm") == self._realm), None)
-        if fields is None or not _complete(fields):
+        if fields is None or not _complete(fields) or fields["algorithm"] not in self._algorithms:
             return Verdict(Outcome.MISSING)
         username, algorithm = fields["username"], fields["algorithm"]
         secret = stored(username, algorithm)
