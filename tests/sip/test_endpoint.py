@@ -249,7 +249,7 @@ async def test_what_can_not_be_sent_disturbs_nothing() -> None:
     def on_request(incoming: IncomingRequest) -> None:
         incoming.respond(200, body=b"x" * (66_000 if incoming.request.body == b"big" else 10))
 
-    async with running(on_request=on_request, count=counts) as endpoint, phone(endpoint) as (alice, wire):
+    async with running("udp", on_request, count=counts, t1=0.01) as endpoint, phone(endpoint) as (alice, wire):
         wire.sendto(message(1, body=b"big"))
         wire.sendto(message(2))
         assert (await alice.answer()).headers.get("Call-ID") == "call2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 
 import pytest
@@ -269,6 +270,29 @@ def test_nothing_can_be_injected(value: str) -> None:
     ):
         with pytest.raises(UnsafeHeader):
             build().to_bytes()
+
+
+LONG = {
+    "blanks in an address": changed(from_="\u3000" * 15_000),
+    "blanks within a line": changed(subject="a\r\n b" + " " * 50_000 + "c"),
+    "blanks after rport": changed(via="SIP/2.0/UDP a;rport" + " " * 50_000 + ";branch=z9hG4bK1"),
+    "blanks in Via": changed(via="SIP/2.0/UDP a" + " " * 50_000 + "x"),
+    "quotes": changed(to='"' + '\\"' * 25_000),
+    "brackets": changed(to="<" * 50_000),
+    "colons": changed(to="<sip:" + "a:" * 25_000 + ">"),
+    "semicolons": changed(from_="<sip:a@b" + ";" * 50_000 + ">"),
+    "parameters": changed(from_="<sip:a@b>" + "".join(f";p{n}" for n in range(7_000))),
+    "Vias": octets("MESSAGE sip:a@b SIP/2.0", *["v: SIP/2.0/UDP a"] * 3_000),
+}
+
+
+@pytest.mark.parametrize("datagram", LONG.values(), ids=LONG)
+def test_time_grows_with_length_only(datagram: bytes) -> None:
+    """Quadratic patterns would take seconds here."""
+    started = time.process_time()
+    with contextlib.suppress(ProtocolError):
+        received_from(request(datagram), "192.0.2.1", 5070)
+    assert time.process_time() - started < 0.5
 
 
 # -- properties ---------------------------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ _REQUEST_LINE = re.compile(
 _STATUS_LINE = re.compile(r"(SIP/\d+\.\d+) ([1-6]\d\d)(?: (.*))?", re.I)
 _CSEQ = re.compile(r"(\d{1,10})[ \t]+(\S+)", re.ASCII)
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
-_FOLD = re.compile(r"[ \t]*\r\n[ \t]+")
+_FOLD = re.compile(r"\r\n[ \t]+")
 _CONTROLS = bytes(range(32)).translate(None, b"\t\r\n") + b"\x7f"
-_RPORT = re.compile(r";[ \t]*rport[ \t]*=?[ \t]*(?=;|\Z)", re.I)
+_RPORT = re.compile(r";[ \t]*rport[ \t]*(?:=[ \t]*)?(?=;|\Z)", re.I)
 _TAG = re.compile(r";\s*tag\s*=", re.I)
 
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")

@@ -101,8 +101,8 @@ def host_text(host: str, port: int | None) -> str:
     return bracketed if port is None else f"{bracketed}:{port}"
 
 
-_NAME_ADDR = re.compile(r'\s*(?:("[^"\\]*(?:\\.[^"\\]*)*")\s*|([^<>";,:]*))<([^<>"\s]+)>\s*(;.*)?', re.DOTALL)
-_ADDR_SPEC = re.compile(r"\s*([^\s<>\",;?]+)\s*(;.*)?", re.DOTALL)
+_NAME_ADDR = re.compile(r'(?:("[^"\\]*(?:\\.[^"\\]*)*")\s*|([^<>";,:]*))<([^<>"\s]+)>\s*(;.*)?', re.DOTALL)
+_ADDR_SPEC = re.compile(r"([^\s<>\",;?]+)\s*(;.*)?", re.DOTALL)
 
 
 def address_parts(text: str) -> tuple[str, str, str]:
@@ -110,6 +110,7 @@ def address_parts(text: str) -> tuple[str, str, str]:
 
     Raises SipParseError.
     """
+    text = text.strip()  # not left to the pattern: two runs of blanks in a row would take quadratic time
     match = _NAME_ADDR.fullmatch(text)
     if match is not None:
         quoted, words, uri, params = match.groups("")
