@@ -176,7 +176,9 @@ class Gateway:
             self.directory, self.journal, self.queues, self.ids, config.sms, config.sip.bill_to,
             self.accounts.refresh_if_it_goes, telling,
         )  # fmt: skip
-        self._upkeep = Upkeep(self.journal, self.accounts, self.queues, self._node.number, self._room, self._expire)
+        self._upkeep = Upkeep(
+            self.journal, self._reader, self.accounts, self.queues, self._node.number, self._room, self._expire
+        )  # fmt: skip
         self._run("upkeep", self._upkeep.run)
         self._stack.push_async_callback(self._end, "upkeep")
 

@@ -70,6 +70,7 @@ class Upkeep:
     def __init__(
         self,
         journal: Journal,
+        reader: Reader,
         accounts: Accounts,
         queues: Mapping[GatewayId, GatewayQueue],
         node: int,
@@ -77,18 +78,20 @@ class Upkeep:
         expire: Callable[[], int],
     ) -> None:
         self._journal = journal
+        self._reader = reader
         self._accounts = accounts
         self._queues = queues
         self._node = node
         self._room = room  # whether more work can be taken over now
         self._expire = expire  # milliseconds
         self._stranded: dict[int, Claimed] = {}  # their gateway is not configured any more
+        self._rounds = ((self._tidy, POLL), (self._look, POLL), (self._sweep, SWEEP), (self._forget, FORGET))
 
     async def run(self) -> None:
         due: dict[Callable[[], object], float] = {}
         while True:
             now = time.monotonic()
-            for work, every in ((self._look, POLL), (self._sweep, SWEEP), (self._forget, FORGET)):
+            for work, every in self._rounds:
                 if now >= due.get(work, 0.0):
                     due[work] = now + every
                     await self._try(work)
@@ -99,6 +102,9 @@ class Upkeep:
             await work()  # type: ignore[misc]
         except StoreError as error:
             log.debug("upkeep is put off", why=str(error))
+
+    async def _tidy(self) -> None:
+        await self._reader.run(Database.tidy)
 
     async def _look(self) -> None:
         await self._accounts.refresh()

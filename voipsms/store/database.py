@@ -38,6 +38,8 @@ class Engine(Protocol):
 
     def script(self, connection: Any, statements: str) -> None: ...
 
+    def tidy(self, connection: Any) -> None: ...
+
 
 def load_queries(engine: Engine) -> Any:
     """The named statements of `sql/`, for one engine."""
@@ -82,6 +84,10 @@ class Database:
     def script(self, statements: str) -> None:
         """Runs schema statements; not within a transaction, since MySQL has none for them."""
         self._run(lambda connection: self.engine.script(connection, statements))
+
+    def tidy(self) -> None:
+        """What an engine wants done every now and then, beside the journal."""
+        self._run(self.engine.tidy)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

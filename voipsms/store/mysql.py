@@ -57,3 +57,6 @@ class MysqlEngine:
         with connection.cursor() as cursor:
             for statement in filter(None, (piece.strip() for piece in statements.split(";\n"))):
                 cursor.execute(statement)
+
+    def tidy(self, connection: Any) -> None:
+        """The server sees to itself."""
