@@ -19,8 +19,8 @@ def stored(username: str, algorithm: str) -> str | None:
     return None if password is None else ha1(algorithm, username, "voipsms", password)
 
 
-def server(**settings: int) -> DigestServer:
-    return DigestServer("voipsms", b"secret", **settings)
+def server(nonces: int = 50_000) -> DigestServer:
+    return DigestServer("voipsms", b"secret", nonces=nonces)
 
 
 def challenge(digest: DigestServer, algorithm: str = "SHA-256", now: float = NOW) -> str:
