@@ -79,7 +79,7 @@ CASES: dict[str, tuple[Pdu, Receipt | str | None]] = {
     "a text by data_sm": (data_sm(0, (MESSAGE_PAYLOAD, b"hello")), "hello"),
     "an acknowledgement by the phone's user": (deliver_sm("yes", 0x10), "yes"),
     "a text that speaks of receipts": (deliver_sm("the id: 5 and stat: good", 0), "the id: 5 and stat: good"),
-    "octets": (deliver_sm(b"\1\2", 0, 4), None),
+    "octets": (deliver_sm(b"\1\2", 0, 4), "0102"),
 }  # fmt: skip
 
 

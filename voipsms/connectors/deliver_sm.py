@@ -27,7 +27,7 @@ _NO_TEXT: Final = ReceiptText(id="", state=None)
 
 
 def read(gateway_id: GatewayId, pdu: Pdu, body: ShortMessage | DataMessage) -> Receipt | str | None:
-    """A receipt, or the text of a message; None: a receipt without an id, or octets that are no text.
+    """A receipt, or the text of a message (octets that are no text in hexadecimal); None: a receipt without an id.
 
     A receipt is what esm_class says is one (§5.2.12), what has the TLV receipted_message_id, or what looks like one.
     """
@@ -37,7 +37,8 @@ def read(gateway_id: GatewayId, pdu: Pdu, body: ShortMessage | DataMessage) -> R
         return _receipt(gateway_id, pdu, _receipt_text(body, octets), kind == ESM_INTERMEDIATE)
     if looks_like_receipt(text := _receipt_text(body, octets)):
         return _receipt(gateway_id, pdu, text, False)
-    return decode_user_data(body.data_coding, octets)
+    decoded = decode_user_data(body.data_coding, octets)
+    return octets.hex() if decoded is None else decoded
 
 
 def _user_data(pdu: Pdu, body: ShortMessage | DataMessage) -> bytes:

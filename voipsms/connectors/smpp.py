@@ -4,9 +4,8 @@ Source TON/NPI where the settings leave them open (-1): names 5/0 (alphanumeric,
 (network specific), any other number 1/1 (international, E.164).
 
 A deliver_sm or data_sm is answered ESME_ROK only when the inbox has kept it. ESME_RX_T_APPN, which makes the SMSC
-repeat it, goes where the inbox can't, or where MOST_PENDING others wait for it. What can't be read (no id in a receipt,
-octets that are no text) gets ESME_ROK all the same and is counted: a repeat would read no better, and a refusal makes
-some SMSCs stop at it for ever.
+repeat it, goes where the inbox can't, or where MOST_PENDING others wait for it. A receipt without an id gets ESME_ROK
+all the same and is counted: a repeat would read no better, and a refusal makes some SMSCs stop at it for ever.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from voipsms import metrics
 from voipsms.config import GatewaySettings
 from voipsms.connectors import deliver_sm
 from voipsms.connectors.port import Inbox
@@ -173,6 +173,7 @@ class SmppConnector:
             await self._inbox.inbound(self.name, body.source_addr, body.destination_addr, what)
         else:
             self.counts["unreadable"] += 1
+            metrics.count("malformed", "smpp_receipt")
             log.warning("a deliver_sm can't be read", gateway=self.name, source=body.source_addr)
 
 

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from voipsms import metrics
 from voipsms.config import SmppSettings
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError
 from voipsms.log import get_logger
@@ -209,7 +210,13 @@ class Client:
     def _session(self, now: float) -> Session:
         settings = self._settings
         timers = Timers(settings.enquire, settings.response, settings.timeout)
-        return Session(Side.ESME, now, window=settings.window, timers=timers, watch=self._watch)
+        return Session(
+            Side.ESME, now, window=settings.window, timers=timers, watch=self._watch, malformed=self._malformed
+        )  # fmt: skip
+
+    def _malformed(self, error: PduError) -> None:
+        metrics.count("malformed", "smpp")
+        log.warning("the SMSC sent what is no PDU", peer=self._peer, why=str(error))
 
     def _bind_body(self) -> Bind:
         settings = self._settings

@@ -61,7 +61,10 @@ class _Outstanding:
 
 
 class Session:
-    """`watch(direction, pdu)` sees every PDU, `>` ours and `<` the peer's; None costs nothing."""
+    """`watch(direction, pdu)` sees every PDU, `>` ours and `<` the peer's; None costs nothing.
+
+    `malformed(error)` is told of what is no PDU.
+    """
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class Session:
         window: int = 100,
         timers: Timers | None = None,
         watch: Callable[[str, Pdu], None] | None = None,
+        malformed: Callable[[PduError], None] = lambda error: None,
     ) -> None:
         self.side = side
         self.state = State.OPEN
@@ -80,6 +84,7 @@ class Session:
         self._window = window
         self._timers = timers or Timers()
         self._watch = watch
+        self._malformed = malformed
         self._framer = Framer()
         self._sequence = 0
         self._outstanding: dict[int, _Outstanding] = {}  # by sequence number, in the order of their being due
@@ -161,6 +166,7 @@ class Session:
                     return
                 self._receive(frame)
         except PduError as error:  # the framing itself: nothing after it can be trusted
+            self._malformed(error)
             if self.state not in OVER:
                 self.nack(0, error.command_status)
                 self.close(str(error))
@@ -239,6 +245,7 @@ class Session:
 
     def _receive_bad(self, error: PduError) -> None:
         """A frame that is no PDU; the stream is whole, so the session goes on (§3.3)."""
+        self._malformed(error)
         if error.command_id >= RESPONSE or error.command_id == ALERT_NOTIFICATION:
             self.strays += 1  # an answer is never answered, or two ends could nack each other for ever
         elif error.command_status == ESME_RINVCMDID or not has_answer(error.command_id):
