@@ -112,12 +112,19 @@ class Intake:
 
     async def _submit(self, submission: Submission) -> Taken:
         try:
+            return await self._answer(submission)
+        except Refused as refusal:
+            self._log.refused(submission, refusal)
+            raise
+
+    async def _answer(self, submission: Submission) -> Taken:
+        try:
             self._check_load()
             message = await self._accept(submission)
             return await self._commit(message)
         except Refused as refusal:
-            self._log.refused(submission, refusal)
-            await self._remember(submission.ingress_key, refusal)
+            if first := await self._remember(submission.ingress_key, refusal):
+                return _repeated(first)
             raise
 
     def _check_load(self) -> None:
@@ -188,14 +195,16 @@ class Intake:
             return Taken(outgoing.message.id, sent=True)
         raise _refusal(setback)
 
-    async def _remember(self, key: bytes, refusal: Refused) -> None:
-        """Writes the answer down before it leaves; one that can't be written is "not now"."""
+    async def _remember(self, key: bytes, refusal: Refused) -> Repeat | None:
+        """Writes the answer down before it leaves, and returns the one that the request got before; one that can't be
+        written is "not now"."""
         if not key or not refusal.lasting:
-            return
+            return None
         amends = isinstance(refusal, ProviderRefused | ProviderBusy)
         entry = (Amend if amends else Remember)(key, refusal.code, str(refusal))
         try:
-            await self._journal.append(entry)
+            first: Repeat | None = await self._journal.append(entry)
+            return first
         except StoreError as error:
             raise Unavailable from error
 

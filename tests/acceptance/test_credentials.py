@@ -92,7 +92,7 @@ def test_who_guesses_is_locked_out_and_nobody_else(started: House) -> None:
         assert herself.send_as("eve", MOBILE).status == 202
 
 
-def test_the_authenticated_user_pays_whatever_From_says(started: House) -> None:
+def test_the_authenticated_user_pays_whatever_the_phone_says(started: House) -> None:
     target = "36301114002"
     with Phone(started.gateway.sip_port, host=STRANGER) as phone:
         asserted = {"P-Asserted-Identity": "<sip:bench@example.com>", "From": "<sip:bench@example.com>;tag=1"}

@@ -61,8 +61,8 @@ def send(
 ) -> Sent:  # fmt: skip
     """Runs a scenario once for each row against 127.0.0.1:port, `rate` a second; fields may hold no semicolon.
 
-    A row whose answer is not `expect` counts as failed; `options` are further ones of sipp; `challenge` is what asks for credentials: 401 a gateway or
-    registrar, 407 a proxy. Raises RuntimeError where sipp itself could not work.
+    A row whose answer is not `expect` counts as failed; `challenge` is what asks for credentials: 401 a gateway or
+    registrar, 407 a proxy; `options` are further ones of sipp. Raises RuntimeError where sipp itself could not work.
     """
     work = folder / f"sipp-{free_port()}"
     work.mkdir()

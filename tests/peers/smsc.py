@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.peers.ports import free_port
-from tests.peers.program import Program, tcp_open
+from tests.peers.program import Program, tcp_open, wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,3 +32,7 @@ class SmscCommand(Program):
         whole, _, _ = self._log.read_text().rpartition("\n")  # a line may be on its way
         found = [json.loads(line) for line in whole.splitlines()]
         return [submit for submit in found if target in ("", submit["destination"])]
+
+    def saw(self, count: int, target: str = "") -> None:
+        """Waits until so many submits are logged. Raises TimeoutError."""
+        wait_until(lambda: len(self.submits(target)) >= count, f"{count} submits", pause=0.05)

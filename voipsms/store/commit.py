@@ -29,11 +29,12 @@ from voipsms.store.entries import (
     Take,
     Written,
 )
-from voipsms.store.ids import IdSource
-from voipsms.store.orphans import Orphans
+from voipsms.store.ids import IdSource, first_id
+from voipsms.store.orphans import KEEP, Orphans
 
 COMMENT = 255  # characters kept of a provider's words
 PROVIDER_ID = 80
+REASON = 32
 
 # Statements in the order in which they run.
 _WRITES = (
@@ -82,21 +83,25 @@ class Commit:
         self._node = node
         self._refund = refund
         self._orphans = orphans
+        self._known: dict[str, Repeat] = {}  # the first answers to requests, by key
+        self._moves: dict[int, tuple[object, ...]] = {}  # what is said last of a message counts, and of a part
+        self._parts: dict[tuple[int, int, int], State] = {}
         self._rows: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
         self._accounts: dict[UserId, _Account] = {}
         self._deltas: defaultdict[UserId, int] = defaultdict(int)
         self._touched: dict[int, None] = {}  # messages of several parts that may be settled now
         self._finished: set[int] = set()
-        self._heard: list[tuple[int, Receipt]] = []
+        self._heard: list[tuple[int, Hear]] = []  # with its place among the entries; -1: an orphan whose part came now
 
     def write(self, entries: list[Entry]) -> Written:
         results: list[object] = [None] * len(entries)
-        self._admit([(n, entry) for n, entry in enumerate(entries) if isinstance(entry, Accept)], results)
+        self._known = self._answered(entries)
+        self._lock(entry.message.user_id for entry in entries if isinstance(entry, Accept | Fail))
         for n, entry in enumerate(entries):
             if isinstance(entry, Hear):
-                self._heard.append((n, entry.receipt))
-            elif not isinstance(entry, Accept):
-                _POST[type(entry)](self, entry)
+                self._heard.append((n, entry))
+            else:
+                results[n] = _POST[type(entry)](self, entry)
         self._flush()
         self._hear(results)
         self._flush()
@@ -104,29 +109,32 @@ class Commit:
 
     # -- new messages
 
-    def _admit(self, accepts: list[tuple[int, Accept]], results: list[object]) -> None:
-        if not accepts:
-            return
-        keys = [(a.message.ingress_key.hex(),) for _, a in accepts if a.message.ingress_key]
-        known = {row[0]: Repeat(*row[1:]) for row in self._db.read_batch("find_ingress", keys)} if keys else {}
-        self._lock(a.message.user_id for _, a in accepts)
-        for n, accept in accepts:
-            message = accept.message
-            repeat = known.get(message.ingress_key.hex()) if message.ingress_key else None
-            if repeat:
-                results[n] = repeat
-            elif not self._affordable(message):
-                results[n] = NoCredit()
-            else:
-                self._insert(message, accept)
+    def _answered(self, entries: list[Entry]) -> dict[str, Repeat]:
+        """The first answers to those requests that have been answered before, by key."""
+        keys = [(key.hex(),) for entry in entries if (key := _request_key(entry))]
+        return {row[0]: Repeat(*row[1:]) for row in self._db.read_batch("find_ingress", keys)} if keys else {}
+
+    def _admit(self, accept: Accept) -> Repeat | NoCredit | None:
+        message = accept.message
+        key = message.ingress_key.hex()
+        if key in self._known:
+            return self._known[key]
+        if not self._affordable(message):
+            return NoCredit()
+        if key:
+            self._answer(key, message.id, Repeat(message.id, "accepted", ""))
+        self._insert(message, accept)
+        return None
+
+    def _answer(self, key: str, row_id: int, first: Repeat) -> None:
+        self._known[key] = first
+        self._rows["insert_ingress"].append((row_id, key, first.message_id, first.code, first.text))
 
     def _affordable(self, message: Message) -> bool:
         account = self._accounts.get(message.user_id)
         return account is not None and (account.floor is None or account.balance - message.price >= account.floor)
 
     def _insert(self, m: Message, accept: Accept) -> None:
-        if m.ingress_key:
-            self._rows["insert_ingress"].append((m.id, m.ingress_key.hex(), m.id, "accepted", ""))
         self._rows["insert_messages"].append(
             (m.id, m.created, "MT", m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text, m.coding, m.parts,
              m.duration, m.price, m.cost, m.currency, m.client_ip, m.message_class, "QUEUED", m.created)
@@ -151,13 +159,17 @@ class Commit:
         self._lock((user,))
         self._rows["insert_ledger"].append((self._ids.next(), user, message_id, kind, amount, self._now, ""))
         self._deltas[user] += amount
-        self._accounts[user].balance += amount
+        if user in self._accounts:
+            self._accounts[user].balance += amount
 
     # -- what dispatch reports
 
-    def _remember(self, entry: Remember) -> None:
-        row = (self._ids.next(), entry.ingress_key.hex(), None, entry.code, entry.text)
-        self._rows["insert_ingress"].append(row)
+    def _remember(self, entry: Remember) -> Repeat | None:
+        key = entry.ingress_key.hex()
+        if key in self._known:
+            return self._known[key]
+        self._answer(key, self._ids.next(), Repeat(None, entry.code, entry.text))
+        return None
 
     def _amend(self, entry: Amend) -> None:
         self._rows["answer_ingress"].append((entry.ingress_key.hex(), entry.code, entry.text))
@@ -170,15 +182,15 @@ class Commit:
 
     def _move(self, message_id: MessageId, stage: Stage, attempt: int, due: Millis) -> None:
         node = 0 if stage is Stage.TAKEN else self._node
-        self._rows["move_queue"].append((message_id, node, int(stage), attempt, due))
+        self._moves[message_id] = (message_id, node, int(stage), attempt, due)
 
     def _take(self, entry: Take) -> None:
         m, submitted = entry.message, entry.submitted
         provider_id = canonical_id(submitted.provider_id)[:PROVIDER_ID]
         self._rows["insert_parts"].append((m.id, entry.part, entry.total, entry.attempt, m.gateway_id, provider_id, ""))
-        for orphan_id, receipt in self._orphans.pop(m.gateway_id, id_forms(submitted.provider_id)):
-            self._heard.append((-1, receipt))
-            self._rows["delete_receipts"].append((orphan_id,))
+        since = first_id(Millis(self._now - KEEP))
+        for orphan_id, receipt in self._orphans.pop(m.gateway_id, id_forms(submitted.provider_id), since):
+            self._heard.append((-1, Hear(receipt, orphan_id)))
         if not entry.last:
             return
         self._close(m, submitted.state, "", submitted.comment, took=1)
@@ -201,7 +213,7 @@ class Commit:
 
     def _close(self, m: Message, state: State, reason: str, comment: str, *, took: int) -> None:
         """The provider's answer: the state of the message, and its one CDR."""
-        comment = comment[:COMMENT]
+        reason, comment = reason[:REASON], comment[:COMMENT]
         self._rows["update_messages"].append((m.id, state, reason, comment, self._now))
         self._rows["insert_cdrs"].append((m.id, took, state, reason, comment))
 
@@ -209,28 +221,32 @@ class Commit:
 
     def _hear(self, results: list[object]) -> None:
         matched = self._match()
-        unmatched = []
-        for place, (n, receipt) in enumerate(self._heard):
+        if self._refund:
+            self._lock(sent.user_id for place, sent in matched.items() if self._heard[place][1].receipt.state in FAILED)
+        for place, (n, entry) in enumerate(self._heard):
             sent = matched.get(place)
-            if sent is None:
-                unmatched.append(receipt)
-            elif receipt.state not in _NOT_YET:
-                self._settle(sent, receipt)
             if n >= 0:
                 results[n] = sent is not None
-        self._keep(unmatched)
+            if sent is not None and entry.orphan:
+                self._rows["delete_receipts"].append((entry.orphan,))
+            if entry.receipt.state in _NOT_YET:
+                continue
+            if sent is not None:
+                self._settle(sent, entry.receipt)
+            else:
+                self._keep(entry)
         self._settle_whole()
 
     def _match(self) -> dict[int, _Sent]:
         """Which part each receipt is about, by its place in `_heard`."""
         if not self._heard:
             return {}
-        exact = [(n, r.gateway_id, canonical_id(r.provider_id)[:PROVIDER_ID]) for n, (_, r) in enumerate(self._heard)]
-        found = self._first("match_receipts", exact)
+        exact = [(n, entry.receipt.gateway_id, _kept_id(entry.receipt)) for n, (_, entry) in enumerate(self._heard)]
+        found = self._first("match_receipts", [row for row in exact if row[2]])
         rest = [
-            (n, r.gateway_id, form[:PROVIDER_ID])
-            for n, (_, r) in enumerate(self._heard) if n not in found
-            for form in id_forms(r.provider_id)
+            (n, gateway_id, form[:PROVIDER_ID])
+            for n, gateway_id, own in exact if own and n not in found
+            for form in id_forms(self._heard[n][1].receipt.provider_id)
         ]  # fmt: skip
         return {**self._first("match_receipts_again", rest), **found} if rest else found
 
@@ -243,7 +259,7 @@ class Commit:
         return best
 
     def _settle(self, sent: _Sent, receipt: Receipt) -> None:
-        self._rows["settle_parts"].append((sent.message_id, sent.part, sent.attempt, receipt.state))
+        self._parts[sent.message_id, sent.part, sent.attempt] = receipt.state
         if sent.parts > 1:
             self._touched[sent.message_id] = None
         elif sent.state in _OPEN and sent.message_id not in self._finished:
@@ -268,7 +284,7 @@ class Commit:
     def _finish(self, sent: _Sent, state: State, error: str, comment: str) -> None:
         self._finished.add(sent.message_id)  # once, whatever else this batch says of it
         failed = state in FAILED
-        reason = error if failed and error.strip("0") else state.lower() if failed else ""
+        reason = error[:REASON] if failed and error.strip("0") else state.lower() if failed else ""
         comment = comment[:COMMENT]
         refunded = failed and self._refund
         self._rows["update_messages"].append((sent.message_id, state, reason, comment, self._now))
@@ -277,13 +293,16 @@ class Commit:
         if refunded:
             self._move_money(sent.user_id, sent.message_id, "refund", sent.price)
 
-    def _keep(self, unmatched: list[Receipt]) -> None:
-        for r in unmatched:
-            orphan_id = self._ids.next()
-            provider_id = canonical_id(r.provider_id)[:PROVIDER_ID]
-            row = (orphan_id, r.gateway_id, provider_id, r.state, r.error[:32], r.comment[:COMMENT])
+    def _keep(self, entry: Hear) -> None:
+        """Until the answer to its submit comes. At hand, too: what a rolled-back commit took from there is in the table,
+        and what it left there is true."""
+        r, orphan_id, provider_id = entry.receipt, entry.orphan or self._ids.next(), _kept_id(entry.receipt)
+        if not provider_id:
+            return
+        if not entry.orphan:
+            row = (orphan_id, r.gateway_id, provider_id, r.state, r.error[:REASON], r.comment[:COMMENT])
             self._rows["insert_receipts"].append(row)
-            self._orphans.add(orphan_id, r)
+        self._orphans.add(orphan_id, r)
 
     # -- writing
 
@@ -291,6 +310,12 @@ class Commit:
         if self._deltas:
             self._rows["apply_balances"] = list(self._deltas.items())
             self._deltas.clear()
+        if self._moves:
+            self._rows["move_queue"] = list(self._moves.values())
+            self._moves.clear()
+        if self._parts:
+            self._rows["settle_parts"] = [(*key, state) for key, state in self._parts.items()]
+            self._parts.clear()
         for name in _WRITES:
             if rows := self._rows.get(name):
                 self._db.write_batch(name, rows)
@@ -301,7 +326,20 @@ _SEVERITY = (
     State.DELIVERED, State.UNKNOWN, State.DELETED, State.EXPIRED, State.UNDELIVERABLE, State.REJECTED,
 )  # fmt: skip
 
-_POST: dict[type, Callable[[Commit, Any], None]] = {
+
+def _kept_id(receipt: Receipt) -> str:
+    """'' names nothing: many parts may have no id."""
+    return canonical_id(receipt.provider_id)[:PROVIDER_ID]
+
+
+def _request_key(entry: Entry) -> bytes:
+    if isinstance(entry, Accept):
+        return entry.message.ingress_key
+    return entry.ingress_key if isinstance(entry, Remember) else b""
+
+
+_POST: dict[type, Callable[[Commit, Any], object]] = {
+    Accept: Commit._admit,
     Remember: Commit._remember,
     Amend: Commit._amend,
     Start: Commit._start,
