@@ -58,9 +58,15 @@ UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', delta BIGINT PAT
 SET t.balance = t.balance + j.delta;
 
 -- name: move_queue!
+-- Only what is still ours is moved; that a provider took a message (2) is true whoever owns it.
 UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]', stage BIGINT PATH '$[2]',
-    attempt BIGINT PATH '$[3]', due BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_queue AS t ON t.id = j.id
+    attempt BIGINT PATH '$[3]', due BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_queue AS t ON t.id = j.id AND
+    (j.stage = 2 OR t.node = j.node)
 SET t.node = j.node, t.stage = j.stage, t.attempt = j.attempt, t.due = j.due;
+
+-- name: hand_over!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_queue AS t ON t.id = j.id
+SET t.node = 0, t.stage = 0, t.attempt = 0, t.due = 0;
 
 -- name: settle_parts!
 UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIGINT PATH '$[1]', attempt BIGINT PATH
@@ -114,14 +120,16 @@ STRAIGHT_JOIN tb_users AS t ON t.id = j.id
 ORDER BY t.id FOR UPDATE;
 
 -- name: match_receipts
--- The common case: the id as it stands, of a message that waits for it.
+-- The common case: the id as it stands, of a message that waits for it. FOR UPDATE: another process may be hearing of
+-- the same message, and it must be settled once.
 SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', form VARCHAR(255) PATH
     '$[2]')) AS j
 STRAIGHT_JOIN tb_parts AS p ON p.provider_id = j.form AND p.gateway_id = j.gateway_id
 STRAIGHT_JOIN tb_queue AS q ON q.id = p.message_id AND q.stage = 2
 STRAIGHT_JOIN tb_messages AS m ON m.id = p.message_id
-ORDER BY p.message_id DESC;
+ORDER BY p.message_id DESC
+FOR UPDATE;
 
 -- name: match_receipts_again
 -- The rest: other spellings of the id, and messages that are final already; the newest that fits.
@@ -131,7 +139,8 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT P
 STRAIGHT_JOIN tb_parts AS p ON p.message_id = (
     SELECT MAX(o.message_id) FROM tb_parts AS o WHERE o.provider_id = j.form AND o.gateway_id = j.gateway_id
 ) AND p.provider_id = j.form
-STRAIGHT_JOIN tb_messages AS m ON m.id = p.message_id;
+STRAIGHT_JOIN tb_messages AS m ON m.id = p.message_id
+FOR UPDATE;
 
 -- name: parts_of
 -- The states of all parts of some messages, the newest attempt of each.
@@ -139,7 +148,36 @@ SELECT p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
 STRAIGHT_JOIN tb_parts AS p ON p.message_id = j.id
 STRAIGHT_JOIN tb_messages AS m ON m.id = j.id
-ORDER BY p.message_id, p.part, p.attempt;
+ORDER BY p.message_id, p.part, p.attempt
+FOR UPDATE;
+
+-- name: node_mark
+-- FOR UPDATE: waits until the transaction whose COMMIT got no answer is over.
+SELECT mark FROM tb_nodes WHERE node = :node AND holder = :holder FOR UPDATE;
+
+-- name: dead_nodes
+-- SKIP LOCKED: one that renews its lease this moment is alive; the others can't, as long as we claim what was theirs.
+SELECT node FROM tb_nodes WHERE lease < :now AND node <> :node FOR UPDATE SKIP LOCKED;
+
+-- name: unowned
+-- Work of these nodes that no provider has taken, but for what another process is claiming.
+SELECT q.id, q.node
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (node BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_queue AS q FORCE INDEX (ix_queue) ON q.node = j.node AND q.stage < 2
+WHERE q.id > :after
+ORDER BY q.id
+LIMIT 500
+FOR UPDATE SKIP LOCKED;
+
+-- name: overdue
+-- Taken by a provider (so nobody's), and no receipt has settled it in time, nor does one now.
+SELECT id FROM tb_queue WHERE node = 0 AND stage = 2 AND due < :now ORDER BY due LIMIT 500 FOR UPDATE SKIP LOCKED;
+
+-- name: forget_orphans!
+DELETE FROM tb_receipts WHERE id < :before ORDER BY id LIMIT 2000;
+
+-- name: forget_ingress!
+DELETE FROM tb_ingress WHERE id < :before ORDER BY id LIMIT 2000;
 
 -- name: claim_queue!
 -- node_was guards against another process that claimed the row first.

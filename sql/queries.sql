@@ -39,29 +39,8 @@ UPDATE tb_nodes SET lease = 0 WHERE node = :node AND holder = :holder;
 -- name: node_lease
 SELECT lease FROM tb_nodes WHERE node = :node AND holder = :holder;
 
--- name: node_mark
-SELECT mark FROM tb_nodes WHERE node = :node AND holder = :holder;
-
--- name: unowned
--- Work that nobody alive does: never owned, or its owner's lease is over.
-SELECT q.id, q.node
-FROM tb_queue AS q
-WHERE q.stage < 2 AND q.id > :after AND q.node NOT IN (SELECT n.node FROM tb_nodes AS n WHERE n.lease >= :now)
-ORDER BY q.id
-LIMIT 500;
-
--- name: overdue
--- Taken by a provider, and no receipt has settled it in time.
-SELECT q.id FROM tb_queue AS q WHERE q.stage = 2 AND q.due < :now ORDER BY q.due LIMIT 500;
-
 -- name: orphans
 SELECT id, gateway_id, provider_id, state, error, comment FROM tb_receipts WHERE id > :after ORDER BY id LIMIT 500;
-
--- name: forget_orphans!
-DELETE FROM tb_receipts WHERE id < :before;
-
--- name: forget_ingress!
-DELETE FROM tb_ingress WHERE id < :before;
 
 -- name: users
 SELECT id, username, type, ha1_md5, ha1_sha256, enabled, balance, credit_limit, currency FROM tb_users ORDER BY id;

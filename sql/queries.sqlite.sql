@@ -54,10 +54,14 @@ FROM (SELECT value->>0 AS id, value->>1 AS delta FROM json_each(:rows)) AS j
 WHERE tb_users.id = j.id;
 
 -- name: move_queue!
+-- Only what is still ours is moved; that a provider took a message (2) is true whoever owns it.
 UPDATE tb_queue SET node = j.node, stage = j.stage, attempt = j.attempt, due = j.due
 FROM (SELECT value->>0 AS id, value->>1 AS node, value->>2 AS stage, value->>3 AS attempt, value->>4 AS due FROM
     json_each(:rows)) AS j
-WHERE tb_queue.id = j.id;
+WHERE tb_queue.id = j.id AND (j.stage = 2 OR tb_queue.node = j.node);
+
+-- name: hand_over!
+UPDATE tb_queue SET node = 0, stage = 0, attempt = 0, due = 0 WHERE id IN (SELECT value->>0 FROM json_each(:rows));
 
 -- name: settle_parts!
 UPDATE tb_parts SET state = j.state
@@ -132,6 +136,31 @@ FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.message_id = j.id
 CROSS JOIN tb_messages AS m ON m.id = j.id
 ORDER BY p.message_id, p.part, p.attempt;
+
+-- name: node_mark
+SELECT mark FROM tb_nodes WHERE node = :node AND holder = :holder;
+
+-- name: dead_nodes
+SELECT node FROM tb_nodes WHERE lease < :now AND node <> :node;
+
+-- name: unowned
+-- Work of these nodes that no provider has taken.
+SELECT q.id, q.node
+FROM (SELECT value->>0 AS node FROM json_each(:rows)) AS j
+CROSS JOIN tb_queue AS q INDEXED BY ix_queue ON q.node = j.node AND q.stage < 2
+WHERE q.id > :after
+ORDER BY q.id
+LIMIT 500;
+
+-- name: overdue
+-- Taken by a provider (so nobody's), and no receipt has settled it in time.
+SELECT id FROM tb_queue WHERE node = 0 AND stage = 2 AND due < :now ORDER BY due LIMIT 500;
+
+-- name: forget_orphans!
+DELETE FROM tb_receipts WHERE id IN (SELECT id FROM tb_receipts WHERE id < :before ORDER BY id LIMIT 2000);
+
+-- name: forget_ingress!
+DELETE FROM tb_ingress WHERE id IN (SELECT id FROM tb_ingress WHERE id < :before ORDER BY id LIMIT 2000);
 
 -- name: claim_queue!
 -- node_was guards against another process that claimed the row first.

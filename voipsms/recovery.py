@@ -11,8 +11,8 @@ from voipsms.model import Coding, GatewayId, Message, MessageId, Millis, Msisdn,
 from voipsms.store.database import Database
 from voipsms.store.entries import Stage
 from voipsms.store.ids import first_id, now_millis
+from voipsms.store.orphans import KEEP as KEEP_ORPHANS
 
-KEEP_ORPHANS = Millis(3_600_000)  # a receipt whose submit is never answered is forgotten
 KEEP_ANSWERS = Millis(86_400_000)  # a request is not repeated after so long
 
 
@@ -28,7 +28,8 @@ class Claimed:
 
 def claim(db: Database, node: int, after: int) -> list[Claimed]:
     """Takes up to 500 messages that no living process owns, in order of acceptance, ids above `after` only."""
-    found = db.read("unowned", now=now_millis(), after=after)
+    dead = db.read("dead_nodes", now=now_millis(), node=node)
+    found = db.read_batch("unowned", [(0,), *dead], after=after)
     if not found:
         return []
     db.write_batch("claim_queue", [(message_id, owner, node) for message_id, owner in found])
@@ -86,7 +87,7 @@ def orphans(db: Database, after: int) -> list[tuple[int, Receipt]]:
     ]
 
 
-def forget(db: Database) -> None:
-    """Drops what is too old to be of use."""
-    db.write("forget_orphans", before=first_id(Millis(now_millis() - KEEP_ORPHANS)))
-    db.write("forget_ingress", before=first_id(Millis(now_millis() - KEEP_ANSWERS)))
+def forget(db: Database) -> int:
+    """Drops what is too old to be of use, a page at a time: so many rows went."""
+    orphans = db.write("forget_orphans", before=first_id(Millis(now_millis() - KEEP_ORPHANS)))
+    return orphans + db.write("forget_ingress", before=first_id(Millis(now_millis() - KEEP_ANSWERS)))

@@ -11,16 +11,17 @@ from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue
 from voipsms.errors import StoreError
 from voipsms.log import get_logger
-from voipsms.model import GatewayId, State
+from voipsms.model import GatewayId, Millis, State
 from voipsms.recovery import Claimed
 from voipsms.store.database import Database
 from voipsms.store.entries import Fail, Hear
-from voipsms.store.ids import now_millis
+from voipsms.store.ids import first_id, now_millis
 from voipsms.store.journal import Journal
 from voipsms.store.reader import Reader
 
 POLL = 0.5  # seconds between two looks at the revision and at unowned work
 SWEEP = 5.0  # seconds between two looks at what is overdue or unmatched
+RECENT = 120_000  # milliseconds within which the answer to a submit comes, if ever
 FORGET = 600.0  # seconds between two rounds of forgetting
 EAGER = 0.1  # seconds that a refusal may be older than the newest look at the revision
 
@@ -84,6 +85,7 @@ class Upkeep:
         self._node = node
         self._room = room  # whether more work can be taken over now
         self._expire = expire  # milliseconds
+        self._heard_until = 0
         self._stranded: dict[int, Claimed] = {}  # their gateway is not configured any more
         self._rounds = ((self._tidy, POLL), (self._look, POLL), (self._sweep, SWEEP), (self._forget, FORGET))
 
@@ -135,14 +137,18 @@ class Upkeep:
         self._look_at_stranded()
         while await self._journal.run(recovery.overdue):
             pass
-        after = 0
+        await self._hear_orphans()
+
+    async def _hear_orphans(self) -> None:
+        """Receipts that came before the answer to their submit, where that answer came to another process or run:
+        all of them at first, then those for which it may still come."""
+        after, self._heard_until = self._heard_until, first_id(Millis(now_millis() - RECENT))
         while found := await self._journal.run(lambda db, after=after: recovery.orphans(db, after)):  # type: ignore[misc]
             after = found[-1][0]
-            await self._journal.run(
-                lambda db, rows=[(orphan,) for orphan, _ in found]: db.write_batch("delete_receipts", rows)  # type: ignore[misc]
-            )
-            for _, receipt in found:
-                telling.receipt(receipt, await self._journal.append(Hear(receipt)))
+            heard = [self._journal.append(Hear(receipt, orphan)) for orphan, receipt in found]
+            for (_, receipt), matched in zip(found, await asyncio.gather(*heard), strict=True):
+                if matched:
+                    telling.receipt(receipt, matched)
 
     def _look_at_stranded(self) -> None:
         oldest = now_millis() - self._expire()
@@ -155,4 +161,5 @@ class Upkeep:
                 self._journal.append(Fail(claimed.message, State.EXPIRED, "no_gateway", comment))
 
     async def _forget(self) -> None:
-        await self._journal.run(recovery.forget)
+        while await self._journal.run(recovery.forget):
+            pass

@@ -294,8 +294,8 @@ class Commit:
             self._move_money(sent.user_id, sent.message_id, "refund", sent.price)
 
     def _keep(self, entry: Hear) -> None:
-        """Until the answer to its submit comes. At hand, too: what a rolled-back commit took from there is in the table,
-        and what it left there is true."""
+        """Until the answer to its submit comes. At hand, too; of commits that are rolled back the table knows better,
+        and the sweep reads it."""
         r, orphan_id, provider_id = entry.receipt, entry.orphan or self._ids.next(), _kept_id(entry.receipt)
         if not provider_id:
             return

@@ -1,10 +1,10 @@
-"""One connection, named statements, and three kinds of trouble, whatever the engine."""
+"""One connection, named statements, and the kinds of trouble, whatever the engine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from json import dumps
+from json import JSONEncoder
 from typing import Any, Protocol, TypeVar
 
 import aiosql
@@ -16,8 +16,15 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 
 
+_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
+
 class Conflict(StoreError):
-    """Another transaction was in the way (deadlock, certification failure, an unlucky unique key): try again now."""
+    """Another transaction was in the way (deadlock, certification failure): try again now."""
+
+
+class Unwritable(Conflict):
+    """These rows are refused, as another transaction made an unlucky key unique, or for good: too long, no Unicode."""
 
 
 class Busy(StoreError):
@@ -49,13 +56,13 @@ def load_queries(engine: Engine) -> Any:
 
 def as_rows(rows: Iterable[Sequence[Any]]) -> str:
     """A batch as the one JSON parameter that batch statements take."""
-    return dumps(list(rows), separators=(",", ":"), check_circular=False)
+    return _encode(list(rows))
 
 
 class Database:
     """A connection that opens itself again after trouble. For one thread at a time.
 
-    Every method raises StoreError, or its kinds Conflict and Busy.
+    Every method raises StoreError, or its kinds Conflict, Unwritable and Busy.
     """
 
     def __init__(self, engine: Engine) -> None:

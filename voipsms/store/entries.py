@@ -27,7 +27,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """The answer to a request that became no message."""
+    """The answer to a request that became no message; a known ingress key gives a Repeat."""
 
     ingress_key: bytes
     code: str
@@ -94,9 +94,10 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Hear:
-    """A provider's receipt."""
+    """A provider's receipt; its result is whether it names a message. `orphan`: the row where it waits already."""
 
     receipt: Receipt
+    orphan: int = 0
 
 
 Entry = Accept | Remember | Amend | Start | Postpone | Take | Fail | Doubt | Hear

@@ -1,4 +1,8 @@
-"""Brings a database to the newest schema: numbered scripts in `sql/migrations/<engine>/`, each run once."""
+"""Brings a database to the newest schema: numbered scripts in `sql/migrations/<engine>/`, each run once.
+
+MySQL commits after each statement of a schema, so a script may be run again after it was cut off in the middle, or by
+two processes that start at once: it must bear that (`IF NOT EXISTS`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ from pathlib import Path
 
 from voipsms.errors import StoreError
 from voipsms.resources import resource
-from voipsms.store.database import Database
+from voipsms.store.database import Busy, Database
 
 
 def scripts(engine: str) -> list[Path]:
@@ -23,6 +27,8 @@ def version(db: Database) -> int:
     db.open()
     try:
         rows = db.read("setting", name="schema")
+    except Busy:
+        raise
     except StoreError:
         return 0
     return int(rows[0][0]) if rows else 0
@@ -45,7 +51,7 @@ def upgrade(db: Database) -> list[str]:
         with db.transaction():
             db.write("delete_setting", name="schema")
             db.write("insert_setting", name="schema", value=str(_number(script)))
-            if not current:
+            if not db.read("setting", name="revision"):
                 db.write("insert_setting", name="revision", value="1")
         done.append(script.name)
     return done

@@ -8,10 +8,13 @@ import pymysql
 from pymysql.constants import CLIENT
 
 from voipsms.errors import StoreError
-from voipsms.store.database import Busy, Conflict
+from voipsms.store.database import Busy, Conflict, Unwritable
 
-# Codes after which the same transaction may well succeed: duplicate key, deadlock or certification failure.
-_CONFLICT = {1062, 1213}
+# After these the same transaction may well succeed: deadlock or certification failure, a row that changed since it was
+# read (MariaDB 11.6), TiDB's write conflict.
+_CONFLICT = {1213, 1020, 9007}
+# Duplicate key, too long, null, no Unicode: about rows, not about the server.
+_UNWRITABLE = (pymysql.IntegrityError, pymysql.DataError, UnicodeError)
 _BUSY = {1205, 3572}  # lock wait timeout, NOWAIT refused
 
 
@@ -49,7 +52,9 @@ class MysqlEngine:
 
     def translate(self, error: Exception) -> StoreError:
         code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        kind = Conflict if code in _CONFLICT else Busy if code in _BUSY else StoreError
+        kind: type[StoreError] = Conflict if code in _CONFLICT else Busy if code in _BUSY else StoreError
+        if isinstance(error, _UNWRITABLE):
+            kind = Unwritable
         text = error.args[1] if len(error.args) > 1 else error
         return kind(f"{self._where}: {text} ({code or type(error).__name__})")
 

@@ -23,19 +23,22 @@ class Node:
 
 
 def _started(pid: int) -> str:
-    """When a process of this machine was started, in clock ticks since boot; '' where there is none (proc(5))."""
+    """When a process of this machine was started, in clock ticks since boot; '' where none runs (proc(5))."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if state in "ZX" else fields[18]
 
 
 def _machine() -> str:
+    """Where process numbers mean the same: containers of one name on one kernel may each have their own."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        space = os.stat("/proc/self/ns/pid").st_ino
     except OSError:
-        boot = ""
-    return f"{socket.gethostname()}:{boot}"
+        boot, space = "", 0
+    return f"{socket.gethostname()[:64]}:{boot}:{space}"
 
 
 def holder_name() -> str:

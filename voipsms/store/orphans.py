@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from voipsms.model import GatewayId, Receipt
+from voipsms.model import GatewayId, Millis, Receipt
 from voipsms.sms.receipt import canonical_id
 
+KEEP = Millis(3_600_000)  # a receipt whose submit is never answered is forgotten: its id may come again
 _MOST = 10_000  # beyond, the table still has them, and the sweep finds them
 
 
@@ -22,8 +23,9 @@ class Orphans:
         if len(self._found) > _MOST:
             self._found.popitem(last=False)
 
-    def pop(self, gateway_id: GatewayId, forms: Sequence[str]) -> list[tuple[int, Receipt]]:
+    def pop(self, gateway_id: GatewayId, forms: Sequence[str], since: int) -> list[tuple[int, Receipt]]:
+        """Those with one of these ids and a row id not below `since`."""
         if not self._found:
             return []
-        keys = ((gateway_id, form) for form in forms)
-        return [found for key in keys if (found := self._found.pop(key, None))]
+        found = [self._found.pop((gateway_id, form), None) for form in forms]
+        return [orphan for orphan in found if orphan and orphan[0] >= since]

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from voipsms.errors import StoreError
-from voipsms.store.database import Busy, Conflict
+from voipsms.store.database import Busy, Unwritable
 
 # Checkpoints sync the whole database file. `tidy`, in a thread beside the journal's, does them before a commit has to:
 # at 1,000 messages a second the 99th percentile of a commit was 25 ms without that, and is 4 ms with it.
 _WAL = "wal_autocheckpoint = 4000"
+
+
+# Of the rows, not of the database.
+_UNWRITABLE = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG", "OverflowError", "Unicode")
 
 
 class SqliteEngine:
@@ -20,7 +24,7 @@ class SqliteEngine:
     name = "sqlite"
     driver = "sqlite3"
     begin = "BEGIN IMMEDIATE"
-    errors: tuple[type[Exception], ...] = (sqlite3.Error, sqlite3.Warning, OverflowError)
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
 
     def __init__(self, path: Path, busy: float) -> None:
         self.path = path
@@ -46,12 +50,18 @@ class SqliteEngine:
         name = getattr(error, "sqlite_errorname", "") or type(error).__name__
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return Busy(f"{self.path}: locked by another process")
-        if name.startswith("SQLITE_CONSTRAINT"):
-            return Conflict(f"{self.path}: {error}")
+        if name.startswith(_UNWRITABLE):
+            return Unwritable(f"{self.path}: {error}")
         return StoreError(f"{self.path}: {error} ({name})")
 
     def script(self, connection: Any, statements: str) -> None:
-        connection.executescript(statements)
+        """All of it or nothing."""
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE;\n{statements}\nCOMMIT;")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK").close()
+            raise
 
     def tidy(self, connection: Any) -> None:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()

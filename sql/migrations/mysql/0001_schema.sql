@@ -1,19 +1,19 @@
 -- Times are UTC milliseconds since 1970, money is millionths of the account's currency, ids are 64-bit and time-ordered.
 
-CREATE TABLE tb_settings (
+CREATE TABLE IF NOT EXISTS tb_settings (
     name VARCHAR(64) NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- One row a running process: who it is, until when it may work, and the newest id of its last commit.
-CREATE TABLE tb_nodes (
+CREATE TABLE IF NOT EXISTS tb_nodes (
     node INT NOT NULL PRIMARY KEY,
     holder VARCHAR(128) NOT NULL,
     lease BIGINT NOT NULL,
     mark BIGINT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
-CREATE TABLE tb_users (
+CREATE TABLE IF NOT EXISTS tb_users (
     id BIGINT NOT NULL PRIMARY KEY,
     username VARCHAR(64) NOT NULL UNIQUE,
     type VARCHAR(16) NOT NULL,
@@ -27,13 +27,13 @@ CREATE TABLE tb_users (
     created BIGINT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
-CREATE TABLE tb_numbers (
+CREATE TABLE IF NOT EXISTS tb_numbers (
     number VARCHAR(32) NOT NULL PRIMARY KEY,
     user_id BIGINT NOT NULL REFERENCES tb_users (id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- sender '' : the recipient wants nothing from anybody here.
-CREATE TABLE tb_optout (
+CREATE TABLE IF NOT EXISTS tb_optout (
     number VARCHAR(32) NOT NULL,
     sender VARCHAR(64) NOT NULL DEFAULT '',
     created BIGINT NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE tb_optout (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- The first answer to each request, so that its repeat gets the same one.
-CREATE TABLE tb_ingress (
+CREATE TABLE IF NOT EXISTS tb_ingress (
     id BIGINT NOT NULL PRIMARY KEY,
     ingress_key VARCHAR(32) NOT NULL UNIQUE,
     message_id BIGINT,
@@ -49,7 +49,7 @@ CREATE TABLE tb_ingress (
     text TEXT NOT NULL
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
-CREATE TABLE tb_messages (
+CREATE TABLE IF NOT EXISTS tb_messages (
     id BIGINT NOT NULL PRIMARY KEY,
     created BIGINT NOT NULL,
     direction VARCHAR(4) NOT NULL,
@@ -76,17 +76,17 @@ CREATE TABLE tb_messages (
 -- Every message that is not final yet, and nothing else, so this table stays small.
 -- stage 0: waits for a provider · 1: a submit may be under way · 2: taken, waits for its receipts.
 -- node: who works on it (0: nobody). due: not before (0, 1) or not later (2) than this.
-CREATE TABLE tb_queue (
+CREATE TABLE IF NOT EXISTS tb_queue (
     id BIGINT NOT NULL PRIMARY KEY,
     node INT NOT NULL,
     stage TINYINT NOT NULL,
     attempt INT NOT NULL,
-    due BIGINT NOT NULL
+    due BIGINT NOT NULL,
+    KEY ix_queue (node, stage, due)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
-CREATE INDEX ix_queue_stage ON tb_queue (stage, due);
 
 -- One row for each part that a provider took. state '': no receipt yet.
-CREATE TABLE tb_parts (
+CREATE TABLE IF NOT EXISTS tb_parts (
     message_id BIGINT NOT NULL,
     part INT NOT NULL,
     total INT NOT NULL,
@@ -94,12 +94,12 @@ CREATE TABLE tb_parts (
     gateway_id BIGINT NOT NULL,
     provider_id VARCHAR(80) NOT NULL,
     state VARCHAR(16) NOT NULL DEFAULT '',
-    PRIMARY KEY (message_id, part, attempt)
+    PRIMARY KEY (message_id, part, attempt),
+    KEY ix_parts_provider (provider_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
-CREATE INDEX ix_parts_provider ON tb_parts (provider_id);
 
 -- Receipts whose message is not known (yet): they may come before the answer to their submit.
-CREATE TABLE tb_receipts (
+CREATE TABLE IF NOT EXISTS tb_receipts (
     id BIGINT NOT NULL PRIMARY KEY,
     gateway_id BIGINT NOT NULL,
     provider_id VARCHAR(80) NOT NULL,
@@ -109,7 +109,7 @@ CREATE TABLE tb_receipts (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- The billing record. id is the message's own id for an SMS, so a message can't have two.
-CREATE TABLE tb_cdrs (
+CREATE TABLE IF NOT EXISTS tb_cdrs (
     id BIGINT NOT NULL PRIMARY KEY,
     msgid BIGINT NOT NULL,
     type VARCHAR(16) NOT NULL,
@@ -130,7 +130,7 @@ CREATE TABLE tb_cdrs (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- Every movement of money; a balance is the sum of its rows.
-CREATE TABLE tb_ledger (
+CREATE TABLE IF NOT EXISTS tb_ledger (
     id BIGINT NOT NULL PRIMARY KEY,
     user_id BIGINT NOT NULL,
     msgid BIGINT,

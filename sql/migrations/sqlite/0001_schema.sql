@@ -1,19 +1,19 @@
 -- Times are UTC milliseconds since 1970, money is millionths of the account's currency, ids are 64-bit and time-ordered.
 
-CREATE TABLE tb_settings (
+CREATE TABLE IF NOT EXISTS tb_settings (
     name  TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL
 ) WITHOUT ROWID;
 
 -- One row a running process: who it is, until when it may work, and the newest id of its last commit.
-CREATE TABLE tb_nodes (
+CREATE TABLE IF NOT EXISTS tb_nodes (
     node   INTEGER NOT NULL PRIMARY KEY,
     holder TEXT NOT NULL,
     lease  INTEGER NOT NULL,
     mark   INTEGER NOT NULL
 );
 
-CREATE TABLE tb_users (
+CREATE TABLE IF NOT EXISTS tb_users (
     id           INTEGER NOT NULL PRIMARY KEY,
     username     TEXT NOT NULL UNIQUE,
     type         TEXT NOT NULL,
@@ -27,13 +27,13 @@ CREATE TABLE tb_users (
     created      INTEGER NOT NULL
 );
 
-CREATE TABLE tb_numbers (
+CREATE TABLE IF NOT EXISTS tb_numbers (
     number  TEXT NOT NULL PRIMARY KEY,
     user_id INTEGER NOT NULL REFERENCES tb_users (id)
 ) WITHOUT ROWID;
 
 -- sender '' : the recipient wants nothing from anybody here.
-CREATE TABLE tb_optout (
+CREATE TABLE IF NOT EXISTS tb_optout (
     number  TEXT NOT NULL,
     sender  TEXT NOT NULL DEFAULT '',
     created INTEGER NOT NULL,
@@ -41,7 +41,7 @@ CREATE TABLE tb_optout (
 ) WITHOUT ROWID;
 
 -- The first answer to each request, so that its repeat gets the same one.
-CREATE TABLE tb_ingress (
+CREATE TABLE IF NOT EXISTS tb_ingress (
     id          INTEGER NOT NULL PRIMARY KEY,
     ingress_key TEXT NOT NULL UNIQUE,
     message_id  INTEGER,
@@ -49,7 +49,7 @@ CREATE TABLE tb_ingress (
     text        TEXT NOT NULL
 );
 
-CREATE TABLE tb_messages (
+CREATE TABLE IF NOT EXISTS tb_messages (
     id            INTEGER NOT NULL PRIMARY KEY,
     created       INTEGER NOT NULL,
     direction     TEXT NOT NULL,
@@ -76,17 +76,17 @@ CREATE TABLE tb_messages (
 -- Every message that is not final yet, and nothing else, so this table stays small.
 -- stage 0: waits for a provider · 1: a submit may be under way · 2: taken, waits for its receipts.
 -- node: who works on it (0: nobody). due: not before (0, 1) or not later (2) than this.
-CREATE TABLE tb_queue (
+CREATE TABLE IF NOT EXISTS tb_queue (
     id      INTEGER NOT NULL PRIMARY KEY,
     node    INTEGER NOT NULL,
     stage   INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     due     INTEGER NOT NULL
 );
-CREATE INDEX ix_queue_stage ON tb_queue (stage, due);
+CREATE INDEX IF NOT EXISTS ix_queue ON tb_queue (node, stage, due);
 
 -- One row for each part that a provider took. state '': no receipt yet.
-CREATE TABLE tb_parts (
+CREATE TABLE IF NOT EXISTS tb_parts (
     message_id  INTEGER NOT NULL,
     part        INTEGER NOT NULL,
     total       INTEGER NOT NULL,
@@ -96,10 +96,10 @@ CREATE TABLE tb_parts (
     state       TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (message_id, part, attempt)
 ) WITHOUT ROWID;
-CREATE INDEX ix_parts_provider ON tb_parts (provider_id);
+CREATE INDEX IF NOT EXISTS ix_parts_provider ON tb_parts (provider_id);
 
 -- Receipts whose message is not known (yet): they may come before the answer to their submit.
-CREATE TABLE tb_receipts (
+CREATE TABLE IF NOT EXISTS tb_receipts (
     id          INTEGER NOT NULL PRIMARY KEY,
     gateway_id  INTEGER NOT NULL,
     provider_id TEXT NOT NULL,
@@ -109,7 +109,7 @@ CREATE TABLE tb_receipts (
 );
 
 -- The billing record. id is the message's own id for an SMS, so a message can't have two.
-CREATE TABLE tb_cdrs (
+CREATE TABLE IF NOT EXISTS tb_cdrs (
     id         INTEGER NOT NULL PRIMARY KEY,
     msgid      INTEGER NOT NULL,
     type       TEXT NOT NULL,
@@ -130,7 +130,7 @@ CREATE TABLE tb_cdrs (
 );
 
 -- Every movement of money; a balance is the sum of its rows.
-CREATE TABLE tb_ledger (
+CREATE TABLE IF NOT EXISTS tb_ledger (
     id      INTEGER NOT NULL PRIMARY KEY,
     user_id INTEGER NOT NULL,
     msgid   INTEGER,
