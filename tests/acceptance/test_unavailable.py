@@ -78,22 +78,37 @@ def test_too_many_waiting_messages(started: House) -> None:
 
 
 def test_draining(started: House) -> None:
-    """SIGTERM: answers go out, new messages get 503, what was taken is sent; status 0."""
+    """SIGTERM: who waits gets the answer, new messages get 503, status 0."""
+    gateway, silent = started.gateway, "36301110003"
+    slow = {"smsthread": 0, "smstimeout": 1, "smpp_response": 0.5, "on_unknown": "fail"}
+    gateway.reconfigure({**BUSY, "global": slow})
+    wait_until(gateway.ready, "bound anew")
+    with Phone(gateway.sip_port) as waiting:
+        waiting.put(message(silent))
+        started.smsc.saw(1, silent)
+        gateway.process.terminate()
+        assert statuses_until(gateway.sip_port, 503) <= {200}
+        assert waiting.read().status == 202
+    assert gateway.stop() == 0
+    gateway.configure(BUSY)
+    gateway.start()
+
+
+def test_stopping_under_load(started: House) -> None:
+    """Every 202 is a message that is stored, and the other way round."""
     gateway = started.gateway
     answers: list[int] = []
-    stop = threading.Event()
 
     def send() -> None:
-        with Phone(gateway.sip_port) as softswitch, contextlib.suppress(ConnectionError):
-            while not stop.is_set():
-                answers.append(softswitch.send(MOBILE).status)
+        with Phone(gateway.sip_port) as softswitch, contextlib.suppress(ConnectionError, TimeoutError):
+            while True:
+                answers.append(softswitch.send(MOBILE, seconds=1).status)
 
     before = messages(gateway)
     sender = threading.Thread(target=send)
     sender.start()
     wait_until(lambda: len(answers) > 20, "messages under way")
     assert gateway.stop() == 0
-    stop.set()
     sender.join()
     assert set(answers) <= {202, 503}
     assert messages(gateway) - before == answers.count(202)

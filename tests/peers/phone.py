@@ -57,7 +57,7 @@ class Phone:
         if transport == "tls":
             self._socket = ssl.create_default_context(cafile=authority).wrap_socket(plain, server_hostname="localhost")
         self._parser = StreamParser()
-        self.sent_by = f"{host}:{plain.getsockname()[1]}"
+        self.sent_by = f"{host}:{self._socket.getsockname()[1]}"
 
     def __enter__(self) -> Self:
         return self
@@ -91,11 +91,16 @@ class Phone:
         self._parser.receive_data(octets)
         return next((event for event in self._parser.events() if isinstance(event, Response)), None)
 
-    def exchange(self, request: Request, branch: str = "", seconds: float = PATIENCE) -> Response:
-        """A transaction; another call with the same request is another one."""
+    def put(self, request: Request, branch: str = "") -> str:
+        """Sends the request and does not wait; returns its branch."""
         branch = branch or f"z9hG4bK{secrets.token_hex(8)}"
         via = ("Via", f"SIP/2.0/{self.transport.upper()} {self.sent_by};branch={branch};rport")
         self.write(Request(request.method, request.uri, Headers([via, *request.headers]), request.body).to_bytes())
+        return branch
+
+    def exchange(self, request: Request, branch: str = "", seconds: float = PATIENCE) -> Response:
+        """A transaction; another call with the same request is another one."""
+        branch = self.put(request, branch)
         while True:
             response = self.read(seconds)
             if branch in response.headers.get("Via"):
