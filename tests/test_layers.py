@@ -9,7 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "voipsms"
 LAYERS = (  # from the bottom; only within DECISIONS may a part import its neighbours
-    {"", "errors", "ini", "masking", "model", "resources"},
+    {"", "values"},
+    {"errors", "ini", "masking", "model", "resources"},
     {"config", "connectors.port", "money", "passwords"},
     {"log", "metrics"},
     {"sip", "smpp", "sms"},

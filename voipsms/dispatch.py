@@ -263,12 +263,11 @@ class GatewayQueue:
         if not batch:
             return
         self._starting += len(batch)
-        futures = [self._journal.append(Start(outgoing.message.id, outgoing.attempt)) for outgoing in batch]
-        self._starts.add(futures[-1])
-        futures[-1].add_done_callback(self._starts.discard)
-        futures[-1].add_done_callback(lambda future: self._started(batch, future))
-        for future in futures[:-1]:
-            future.add_done_callback(_ignore)
+        attempts = tuple((outgoing.message.id, outgoing.attempt) for outgoing in batch)
+        written = self._journal.append(Start(attempts))
+        self._starts.add(written)
+        written.add_done_callback(self._starts.discard)
+        written.add_done_callback(lambda future: self._started(batch, future))
 
     def _started(self, batch: list[Outgoing], written: asyncio.Future[None]) -> None:
         self._starting -= len(batch)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from voipsms.accept import accept
@@ -31,14 +30,14 @@ from voipsms.model import GatewayId, Message, MessageId, Submission
 from voipsms.store.entries import Accept, Amend, Remember, Repeat
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal
+from voipsms.values import Value
 
 BACKLOG = 5000  # entries that may wait for a commit before new messages are turned away
 RECENT = 10_000  # answers at hand; older ones are in tb_ingress
 _MAY_BE_STALE = (NobodyToBill, NoCredit, UserInactive, OptedOut)  # another process may have changed an account
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Value, frozen=True):
     """The message is committed. `sent`: its provider took it, too (smsthread=0)."""
 
     message_id: MessageId

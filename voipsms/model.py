@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
+
+from voipsms.values import Value
 
 UserId = NewType("UserId", int)
 GatewayId = NewType("GatewayId", int)
@@ -48,8 +49,7 @@ class UserType(StrEnum):
     RESELLER = "reseller"
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Value, frozen=True):
     """One request to send one text to one target, as a door understood it.
 
     `payers` are the names and numbers that the door vouches for, best first; accept matches them to an account.
@@ -66,8 +66,7 @@ class Submission:
     message_class: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value, frozen=True):
     """An accepted text: priced, routed, about to be written. Nothing in here ever changes again."""
 
     id: MessageId
@@ -89,8 +88,7 @@ class Message:
     ingress_key: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Value, frozen=True):
     """One user-data unit on the air (or, for providers that cut texts themselves, the whole text)."""
 
     message: Message
@@ -100,8 +98,7 @@ class Part:
     udh: bytes = b""  # user data header with its length octet, 3GPP TS 23.040 §9.2.3.24; empty: none
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(Value, frozen=True):
     """A provider took a part. `state` is ENROUTE where a receipt will follow, else ACCEPTED."""
 
     provider_id: str
@@ -109,8 +106,7 @@ class Submitted:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Value, frozen=True):
     """A provider's word on a part that it took."""
 
     gateway_id: GatewayId

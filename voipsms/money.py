@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import lru_cache
 
 from voipsms.model import Micros
 
@@ -19,6 +20,7 @@ def micros(amount: Decimal) -> Micros:
     return Micros(int(value))
 
 
+@lru_cache(maxsize=1000)
 def decimal(amount: int) -> Decimal:
     """Without an exponent and without trailing zeros beyond the cents: 0.05, 10.00, -1.234567."""
     value = Decimal(amount) / _MICROS

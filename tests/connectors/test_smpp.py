@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +28,7 @@ from voipsms.smpp.deliveries import mobile_originated
 from voipsms.smpp.pdu import DATA_SM, MESSAGE_PAYLOAD, DataMessage, ShortMessage
 from voipsms.smpp.simulator import Simulator
 from voipsms.sms.gsm0338 import NotInAlphabet
+from voipsms.values import replace
 
 TO = "36301234567"
 

@@ -295,7 +295,7 @@ async def test_a_started_message_is_written_once() -> None:
     carrier, paper = Carrier(taken), Paper()
     queue(carrier, paper).add(Outgoing(message()))
     await settle()
-    assert [(e.message_id, e.attempt) for e in paper.entries if isinstance(e, Start)] == [(1, 1)]
+    assert [e.attempts for e in paper.entries if isinstance(e, Start)] == [((1, 1),)]
 
 
 RATES = [(0.0, 10, 10), (1.0, 10, 1), (10.0, 10, 1)]  # a second, asked at once, allowed

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from voipsms.errors import (
 from voipsms.intake import Taken
 from voipsms.model import Micros, Part, State, Submission, Submitted
 from voipsms.store.accounts import credit_user
+from voipsms.values import replace
 
 KEY = b"0123456789abcdef"
 ASKED = Submission(door="test", payers=("alice",), sender="alice", target=MOBILE, text="Hi", ingress_key=KEY)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from voipsms.config import GlobalSettings
 from voipsms.directory import Directory
 from voipsms.model import Coding, GatewayId, Message, MessageId, Micros, Millis, Msisdn, Submission, UserId
+from voipsms.values import replace
 
 MOBILE, FIXED, ALICE, BOB = "36201112233", "3614567890", "36201234567", "36309876543"
 CARRIER = GatewayId(50)
@@ -32,7 +31,7 @@ def directory() -> Directory:
 
 
 def submission(**changes: object) -> Submission:
-    return replace(SUBMISSION, **changes)  # type: ignore[arg-type]
+    return replace(SUBMISSION, **changes)
 
 
 def message(number: int = 1, text: str = "Hi", **changes: object) -> Message:
@@ -41,4 +40,4 @@ def message(number: int = 1, text: str = "Hi", **changes: object) -> Message:
         sender=ALICE, target=Msisdn(MOBILE), text=text, coding=Coding.GSM7, parts=1, duration=60,
         price=Micros(50_000), cost=Micros(0), currency="EUR",
     )  # fmt: skip
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)

@@ -20,7 +20,7 @@ COOKIE = "z9hG4bK"
 
 # Answers kept at once, some 600 octets each. Timer J would keep 128,000 at 4,000 requests a second; a retransmission
 # that comes after its answer fell out is answered by the ingress key that the database holds.
-MAX_COMPLETED = 50_000
+MAX_COMPLETED = 20_000
 MAX_PENDING = 100_000
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from voipsms.smpp.pdu import Pdu
+from voipsms.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """The peer asks; answer with `respond`. enquire_link and unbind are answered by the session itself."""
 
     pdu: Pdu
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Value, frozen=True):
     """The answer to one of our requests, a generic_nack included. `context` is what `request` was given."""
 
     pdu: Pdu
@@ -23,15 +20,13 @@ class Response:
     context: object
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseTimeout:
+class ResponseTimeout(Value, frozen=True):
     sequence_number: int
     command_id: int
     context: object
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(Value, frozen=True):
     """The session is over. `unanswered`: command id and context of every request that got no answer."""
 
     reason: str

@@ -7,7 +7,6 @@ at a TLV that it doesn't know, and costs 30 µs a PDU. See codec.py.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from smpplib import command as smpplib_command
@@ -15,6 +14,7 @@ from smpplib import command_codes, consts
 
 from voipsms.errors import ProtocolError
 from voipsms.smpp.status import status
+from voipsms.values import Value
 
 RESPONSE: Final = 0x80000000  # §5.1.2: this bit makes the answer's id of the request's
 HEADER_LENGTH: Final = 16
@@ -64,8 +64,7 @@ class PduError(ProtocolError):
 Tlvs = tuple[tuple[int, bytes], ...]  # (tag, value) as they came; unknown tags and repeats are kept
 
 
-@dataclass(frozen=True, slots=True)
-class ShortMessage:
+class ShortMessage(Value, frozen=True):
     """submit_sm §4.4.1 and deliver_sm §4.6.1; the strings are ISO 8859-1, so that no octet is lost."""
 
     service_type: str = ""
@@ -87,20 +86,17 @@ class ShortMessage:
     short_message: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """submit_sm_resp §4.4.2, deliver_sm_resp §4.6.2, data_sm_resp §4.7.2."""
 
     message_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(Value, frozen=True):
     """generic_nack, unbind, enquire_link and their answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bind:
+class Bind(Value, frozen=True):
     """bind_transmitter, bind_receiver, bind_transceiver §4.1."""
 
     system_id: str = ""
@@ -112,13 +108,11 @@ class Bind:
     address_range: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BindAnswer:
+class BindAnswer(Value, frozen=True):
     system_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DataMessage:
+class DataMessage(Value, frozen=True):
     """data_sm §4.7.1; its text is the TLV message_payload."""
 
     service_type: str = ""
@@ -133,8 +127,7 @@ class DataMessage:
     data_coding: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Value, frozen=True):
     """query_sm §4.8.1."""
 
     message_id: str = ""
@@ -143,16 +136,14 @@ class Query:
     source_addr: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryAnswer:
+class QueryAnswer(Value, frozen=True):
     message_id: str = ""
     final_date: str = ""
     message_state: int = 0
     error_code: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(Value, frozen=True):
     """alert_notification §4.12.1, which has no answer."""
 
     source_addr_ton: int = 0
@@ -167,8 +158,7 @@ Body = ShortMessage | Answer | Nothing | Bind | BindAnswer | DataMessage | Query
 NOTHING: Final = Nothing()
 
 
-@dataclass(frozen=True, slots=True)
-class Pdu:
+class Pdu(Value, frozen=True):
     command_id: int
     command_status: int
     sequence_number: int

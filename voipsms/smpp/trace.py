@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Final
 
 from voipsms.masking import HIDDEN, mask_number
 from voipsms.smpp.pdu import MESSAGE_PAYLOAD, Pdu
 from voipsms.smpp.status import status
+from voipsms.values import field_names
 
 Trace = Callable[[str, str], None]  # direction: `>` ours, `<` the peer's; text
 
@@ -28,10 +28,10 @@ def describe(pdu: Pdu, mask: bool) -> str:
     words = [pdu.name, f"#{pdu.sequence_number}"]
     if pdu.is_response or pdu.command_status:
         words.append(status(pdu.command_status).name + (f"({pdu.command_status:#x})" if pdu.command_status else ""))
-    for field in fields(pdu.body):
-        value = getattr(pdu.body, field.name)
+    for name in field_names(pdu.body):
+        value = getattr(pdu.body, name)
         if value not in ("", 0, b""):
-            words.append(f"{field.name}={_shown(field.name, value, mask)}")
+            words.append(f"{name}={_shown(name, value, mask)}")
     for tag, octets in pdu.tlvs:
         text = f"{HIDDEN} ({len(octets)})" if mask and tag == MESSAGE_PAYLOAD else octets.hex()
         words.append(f"tlv{tag:#06x}={text}")

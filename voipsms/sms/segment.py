@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from voipsms.errors import TooLong
 from voipsms.model import Coding
@@ -15,6 +16,7 @@ from voipsms.sms.gsm0338 import NotInAlphabet
 from voipsms.sms.transliterate import transliterate as nearest
 from voipsms.sms.udh import Concatenation, concatenation_element, serialize
 
+_KEPT = 1000  # characters of the longest text whose parts are remembered
 MAX_PARTS = 255  # the header counts them in one octet
 
 
@@ -122,11 +124,20 @@ def segment(
     With a coding given, characters are never replaced; BINARY takes each of U+0000–U+00FF as one octet.
     Raises TooLong, and NotInAlphabet where the coding given lacks a character.
     """
+    # Accept asks for the count, and the connector for the parts a moment later.
+    segments = _segment_again if len(text) <= _KEPT else _segment
+    return segments(text, transliterate, wide_reference, coding)
+
+
+def _segment(text: str, transliterate: bool, wide_reference: bool, coding: Coding | None) -> Segments:
     if coding is None:
         coding, octets = _encode(text, transliterate)
     else:
         octets = _ENCODE[coding](text)
     return _segments(coding, octets, wide_reference)
+
+
+_segment_again = lru_cache(maxsize=500)(_segment)
 
 
 def segment_octets(octets: bytes, *, wide_reference: bool = False) -> Segments:

@@ -31,6 +31,7 @@ from voipsms.store.entries import (
 )
 from voipsms.store.ids import IdSource, first_id
 from voipsms.store.orphans import KEEP, Orphans
+from voipsms.values import Value
 
 COMMENT = 255  # characters kept of a provider's words
 PROVIDER_ID = 80
@@ -55,8 +56,7 @@ class _Account:
     floor: int | None  # None: no limit
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(Value, frozen=True):
     """A part as the tables have it, with what its message says of itself."""
 
     message_id: int
@@ -175,7 +175,8 @@ class Commit:
         self._rows["answer_ingress"].append((entry.ingress_key.hex(), entry.code, entry.text))
 
     def _start(self, entry: Start) -> None:
-        self._move(entry.message_id, Stage.STARTED, entry.attempt, self._now)
+        for message_id, attempt in entry.attempts:
+            self._move(message_id, Stage.STARTED, attempt, self._now)
 
     def _postpone(self, entry: Postpone) -> None:
         self._move(entry.message_id, Stage.WAITING, entry.attempt, entry.due)
@@ -188,9 +189,10 @@ class Commit:
         m, submitted = entry.message, entry.submitted
         provider_id = canonical_id(submitted.provider_id)[:PROVIDER_ID]
         self._rows["insert_parts"].append((m.id, entry.part, entry.total, entry.attempt, m.gateway_id, provider_id, ""))
-        since = first_id(Millis(self._now - KEEP))
-        for orphan_id, receipt in self._orphans.pop(m.gateway_id, id_forms(submitted.provider_id), since):
-            self._heard.append((-1, Hear(receipt, orphan_id)))
+        if self._orphans:
+            since = first_id(Millis(self._now - KEEP))
+            for orphan_id, receipt in self._orphans.pop(m.gateway_id, id_forms(submitted.provider_id), since):
+                self._heard.append((-1, Hear(receipt, orphan_id)))
         if not entry.last:
             return
         self._close(m, submitted.state, "", submitted.comment, took=1)
@@ -251,12 +253,12 @@ class Commit:
         return {**self._first("match_receipts_again", rest), **found} if rest else found
 
     def _first(self, name: str, rows: list[tuple[int, GatewayId, str]]) -> dict[int, _Sent]:
-        """The newest message wins: providers use their ids again."""
-        best: dict[int, _Sent] = {}
-        for row in self._db.read_batch(name, rows):
-            if row[0] not in best or row[1] > best[row[0]].message_id:
-                best[row[0]] = _Sent.of(row[1:])
-        return best
+        """The newest message wins: providers use their ids again. Within it a part of which nothing was said yet."""
+        best: dict[int, tuple[Any, ...]] = {}
+        for n, *row in self._db.read_batch(name, rows):
+            if n not in best or (row[0], not row[3]) > (best[n][0], not best[n][3]):
+                best[n] = tuple(row)
+        return {n: _Sent.of(row) for n, row in best.items()}
 
     def _settle(self, sent: _Sent, receipt: Receipt) -> None:
         self._parts[sent.message_id, sent.part, sent.attempt] = receipt.state

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from json import JSONEncoder
 from typing import Any, Protocol, TypeVar
 
 import aiosql
 
 from voipsms.errors import StoreError
 from voipsms.resources import resource
+from voipsms.values import to_json
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
-
-
-_encode = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 class Conflict(StoreError):
@@ -54,9 +51,12 @@ def load_queries(engine: Engine) -> Any:
     return aiosql.from_str("\n".join(texts), engine.driver, mandatory_parameters=False)
 
 
-def as_rows(rows: Iterable[Sequence[Any]]) -> str:
-    """A batch as the one JSON parameter that batch statements take."""
-    return _encode(list(rows))
+def as_rows(rows: Sequence[Sequence[Any]]) -> str:
+    """A batch as the one JSON parameter that batch statements take. Raises Unwritable."""
+    try:
+        return to_json(rows)
+    except UnicodeEncodeError as error:
+        raise Unwritable(str(error)) from error
 
 
 class Database:

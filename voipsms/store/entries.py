@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from voipsms.model import Message, MessageId, Micros, Millis, Receipt, State, Submitted, UserId
+from voipsms.values import Value
 
 
 class Stage(IntEnum):
@@ -16,8 +16,7 @@ class Stage(IntEnum):
     TAKEN = 2  # waits for its receipts
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(Value, frozen=True):
     """A new message. Its price is reserved, or NoCredit is its result; a known ingress key gives a Repeat."""
 
     message: Message
@@ -25,8 +24,7 @@ class Accept:
     ours: bool = True  # False: whoever is running shall send it
 
 
-@dataclass(frozen=True, slots=True)
-class Remember:
+class Remember(Value, frozen=True):
     """The answer to a request that became no message; a known ingress key gives a Repeat."""
 
     ingress_key: bytes
@@ -34,8 +32,7 @@ class Remember:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Amend:
+class Amend(Value, frozen=True):
     """The final answer to a request whose sender waited for the provider."""
 
     ingress_key: bytes
@@ -43,16 +40,13 @@ class Amend:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Submits may be under way from now on."""
+class Start(Value, frozen=True):
+    """Submits of these messages, with their attempts, may be under way from now on."""
 
-    message_id: MessageId
-    attempt: int
+    attempts: tuple[tuple[MessageId, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Postpone:
+class Postpone(Value, frozen=True):
     """No submit is under way; the next attempt is due then."""
 
     message_id: MessageId
@@ -60,8 +54,7 @@ class Postpone:
     due: Millis
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(Value, frozen=True):
     """A provider took a part; `last`: all parts are taken now."""
 
     message: Message
@@ -73,8 +66,7 @@ class Take:
     expires: Millis
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(Value, frozen=True):
     """The message will not be sent: refunded, CDR of 0 s and 0."""
 
     message: Message
@@ -83,8 +75,7 @@ class Fail:
     comment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(Value, frozen=True):
     """A submit got no answer, and no other will be made: charged, until a receipt or its time-out says more."""
 
     message: Message
@@ -92,8 +83,7 @@ class Doubt:
     expires: Millis
 
 
-@dataclass(frozen=True, slots=True)
-class Hear:
+class Hear(Value, frozen=True):
     """A provider's receipt; its result is whether it names a message. `orphan`: the row where it waits already."""
 
     receipt: Receipt
@@ -103,8 +93,7 @@ class Hear:
 Entry = Accept | Remember | Amend | Start | Postpone | Take | Fail | Doubt | Hear
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Value, frozen=True):
     """The request was answered before: this is what it was told."""
 
     message_id: MessageId | None
@@ -112,8 +101,7 @@ class Repeat:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Value, frozen=True):
     """What a commit did: the result of each entry in order (None, Repeat, bool or an exception), balances now."""
 
     results: list[object]

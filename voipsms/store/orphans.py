@@ -18,6 +18,9 @@ class Orphans:
     def __init__(self) -> None:
         self._found: OrderedDict[tuple[GatewayId, str], tuple[int, Receipt]] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def add(self, orphan_id: int, receipt: Receipt) -> None:
         self._found[receipt.gateway_id, canonical_id(receipt.provider_id)] = (orphan_id, receipt)
         if len(self._found) > _MOST:
@@ -25,7 +28,5 @@ class Orphans:
 
     def pop(self, gateway_id: GatewayId, forms: Sequence[str], since: int) -> list[tuple[int, Receipt]]:
         """Those with one of these ids and a row id not below `since`."""
-        if not self._found:
-            return []
         found = [self._found.pop((gateway_id, form), None) for form in forms]
         return [orphan for orphan in found if orphan and orphan[0] >= since]

@@ -1,0 +1,27 @@
+"""Immutable records, cheap enough to make a dozen of them for each message. The only importer of msgspec.
+
+A frozen dataclass of twenty fields takes 1.9 µs to make, one of these 0.1; and the garbage collector need not look at
+them, since they hold no cycles. As JSON, msgspec writes rows eight times as fast as the standard library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+replace = msgspec.structs.replace
+
+
+class Value(msgspec.Struct, frozen=True, gc=False):
+    """A base class: annotated fields become positional and keyword arguments, equality and a hash."""
+
+
+def field_names(record: Value) -> tuple[str, ...]:
+    return record.__struct_fields__
+
+
+def to_json(rows: Sequence[Sequence[Any]]) -> str:
+    """Raises UnicodeEncodeError for half a surrogate pair."""
+    return msgspec.json.encode(rows).decode()
