@@ -1,0 +1,93 @@
+"""A provider's HTTP API on loopback: the last digits of the number in the request say how it answers."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+_TARGET = re.compile(r"3630\d{7}")
+
+# By the last two digits: the answers in turn (the last one again and again), None for silence.
+ANSWERS: dict[str, tuple[tuple[int, str] | None, ...]] = {
+    "01": ((400, "no such number"),),
+    "02": ((200, "ERR: 105, out of credit"),),
+    "03": ((500, "oops"), (200, "ID: 3")),
+    "04": ((500, "oops"),),
+    "05": (None,),
+    "06": ((429, "slow down"), (200, "ID: 6")),
+}
+USUAL = ((200, "ID: abc-1"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    method: str
+    path: str  # with the query
+    content_type: str
+    body: bytes
+    target: str
+
+
+class HttpProvider:
+    def __init__(self, port: int = 0) -> None:
+        self.requests: list[Exchange] = []
+        self.released = threading.Event()  # ends silences
+        self._seen: Counter[str] = Counter()
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.released.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def to(self, target: str) -> list[Exchange]:
+        return [request for request in self.requests if request.target == target]
+
+    def _answer(self, exchange: Exchange) -> tuple[int, str] | None:
+        self.requests.append(exchange)
+        answers = ANSWERS.get(exchange.target[-2:], USUAL)
+        turn, self._seen[exchange.target] = self._seen[exchange.target], self._seen[exchange.target] + 1
+        return answers[min(turn, len(answers) - 1)]
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        provider = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 2
+
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                found = _TARGET.search(f"{self.path} {body.decode()}")
+                kind = self.headers.get("Content-Type", "")
+                exchange = Exchange(self.command, self.path, kind, body, found[0] if found else "")
+                answer = provider._answer(exchange)
+                if answer is None:
+                    provider.released.wait()
+                    self.close_connection = True
+                    return
+                self.send_response(answer[0])
+                if answer[0] == 429:
+                    self.send_header("Retry-After", "0")
+                self.send_header("Content-Length", str(len(answer[1])))
+                self.end_headers()
+                self.wfile.write(answer[1].encode())
+
+            do_POST = do_GET  # noqa: N815
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Nothing: the requests are kept."""
+
+        return Handler
