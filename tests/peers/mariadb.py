@@ -49,7 +49,9 @@ class MariaDb(Program):
         return tcp_open(self.port)
 
     def execute(self, statement: str) -> None:
-        connection = pymysql.connect(host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, autocommit=True)
+        connection = pymysql.connect(
+            host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, autocommit=True, ssl_disabled=True
+        )
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
 

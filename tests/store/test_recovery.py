@@ -1,0 +1,160 @@
+"""What nobody works on is taken over: each message by exactly one."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.store.rig import LATER, PRICE, House
+from voipsms import recovery
+from voipsms.errors import StoreError
+from voipsms.model import Coding, Millis, Receipt, State
+from voipsms.recovery import KEEP_ANSWERS, Claimed
+from voipsms.store.database import Engine
+from voipsms.store.entries import Accept, Doubt, Hear, Postpone, Remember, Stage
+from voipsms.store.ids import first_id, now_millis
+from voipsms.store.orphans import KEEP as KEEP_ORPHANS
+
+
+def claim(house: House, after: int = 0) -> list[Claimed]:
+    with house.db.transaction():
+        return recovery.claim(house.db, house.node.number, after)
+
+
+def die(house: House) -> None:
+    """Its lease runs out."""
+    house.db.write("renew_lease", node=house.node.number, holder=house.node.holder, lease=now_millis() - 1, mark=1)
+
+
+@pytest.fixture
+def heir(house: House, engine: Engine) -> House:
+    return House(engine, number=7)
+
+
+def test_a_living_process_keeps_its_messages(house: House, heir: House) -> None:
+    house.accepted()
+    assert claim(heir) == []
+    assert claim(house) == []
+    heir.close()
+
+
+def test_nobodys_messages_are_claimed_whole(house: House) -> None:
+    message = house.message(text="ő'\\", message_class=1, coding=Coding.UCS2, parts=2)
+    house.commit(Accept(message, started=False, ours=False))
+    assert claim(house) == [Claimed(message, Stage.WAITING, 0, message.created)]
+    assert house.queued(message) == (house.node.number, Stage.WAITING, 0, message.created)
+    assert claim(house) == []
+
+
+def test_a_dead_process_is_inherited(house: House, heir: House) -> None:
+    started, postponed, taken = house.accepted(), house.accepted(), house.taken("1a")
+    house.commit(Postpone(postponed.id, 3, LATER))
+    die(house)
+    found = {one.message.id: (one.stage, one.attempt, one.due) for one in claim(heir)}
+    assert found == {
+        started.id: (Stage.STARTED, 1, started.created),
+        postponed.id: (Stage.WAITING, 3, LATER),
+    }
+    assert house.queued(taken) == (0, Stage.TAKEN, 1, LATER)
+    assert claim(heir) == []
+    heir.close()
+
+
+def test_a_process_never_claims_from_itself(house: House) -> None:
+    house.accepted()
+    die(house)
+    assert claim(house) == []
+
+
+def test_pages(house: House, heir: House) -> None:
+    messages = [house.message("admin") for _ in range(700)]
+    house.commit(*(Accept(message, started=True) for message in messages))
+    die(house)
+    first = claim(heir)
+    second = claim(heir, after=first[-1].message.id)
+    assert [one.message.id for one in first + second] == [message.id for message in messages]
+    assert (len(first), claim(heir)) == (500, [])
+    heir.close()
+
+
+def test_two_claimers_at_once(house: House, engine: Engine) -> None:
+    """Each message goes to exactly one."""
+    messages = [house.message("admin") for _ in range(1200)]
+    house.commit(*(Accept(message, started=True) for message in messages))
+    die(house)
+    heirs = [House(engine, number=number) for number in (7, 8, 9)]
+    found: list[int] = []
+    together = threading.Barrier(len(heirs))
+
+    def inherit(heir: House) -> None:
+        together.wait(10)
+        while len(found) < len(messages):
+            try:
+                found.extend(one.message.id for one in claim(heir))
+            except StoreError:  # another one's lock: the next look
+                continue
+
+    threads = [threading.Thread(target=inherit, args=(heir,)) for heir in heirs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(found) == [message.id for message in messages]
+    for heir in heirs:
+        heir.close()
+
+
+def test_who_renews_while_another_claims(house: House, heir: House) -> None:
+    """It knows afterwards what is still its own."""
+    gone, later = house.accepted(), house.accepted()
+    die(house)
+    with heir.db.transaction():
+        recovery.claim(heir.db, heir.node.number, 0)
+        before = {row[0] for row in house.rows("SELECT id FROM tb_queue WHERE node = 7")}
+    assert before == set()  # not committed yet when looked at from outside
+    assert house.db.read("owned", node=house.node.number) == []
+    assert [house.queued(message) and house.queued(message)[0] for message in (gone, later)] == [7, 7]  # type: ignore[index]
+    heir.close()
+
+
+# -- overdue
+
+
+def test_what_no_receipt_has_settled_in_time_is_unknown_and_stays_charged(house: House) -> None:
+    soon = Millis(now_millis() - 1)
+    late, patient, doubtful = house.taken("1"), house.taken("2"), house.accepted()
+    house.db.write_batch("move_queue", [(late.id, 0, int(Stage.TAKEN), 1, soon)])
+    house.commit(Doubt(doubtful, "timed out", soon))
+    with house.db.transaction():
+        assert recovery.overdue(house.db) == 2
+    with house.db.transaction():
+        assert recovery.overdue(house.db) == 0
+    assert house.state(late) == house.state(doubtful) == (State.UNKNOWN, "no_receipt", "No receipt has come")
+    assert house.cdr(late) == house.cdr(doubtful) == (60, PRICE, "UNKNOWN", "no_receipt")
+    assert (house.queued(late), house.queued(doubtful)) == (None, None)
+    assert house.queued(patient) is not None
+
+
+def test_what_waits_for_a_provider_is_never_overdue(house: House) -> None:
+    house.accepted()
+    house.commit(Accept(house.message(), started=False, ours=False))
+    with house.db.transaction():
+        assert recovery.overdue(house.db) == 0
+
+
+# -- forgetting
+
+
+def test_old_answers_and_orphans_are_forgotten(house: House) -> None:
+    old_answer, old_orphan = (first_id(Millis(now_millis() - keep - 60_000)) for keep in (KEEP_ANSWERS, KEEP_ORPHANS))
+    house.commit(Remember(b"new", "refused", ""), Hear(Receipt(house.gateway(), "beef", State.DELIVERED)))
+    house.db.write_batch("insert_ingress", [(old_answer + n, f"{n:032x}", None, "refused", "") for n in range(2500)])
+    house.db.write_batch("insert_receipts", [(old_orphan, house.gateway(), "dead", "DELIVERED", "", "")])
+    gone: list[int] = []
+    while not gone or gone[-1]:
+        with house.db.transaction():
+            gone.append(recovery.forget(house.db))
+    assert gone == [2001, 500, 0]
+    assert house.rows("SELECT ingress_key FROM tb_ingress") == [(b"new".hex(),)]
+    assert house.orphaned() == ["beef"]
