@@ -27,7 +27,7 @@ class Gateway(Program):
     """`changes`: further settings, or other ones than `_settings` has; None leaves a key out."""
 
     def __init__(
-        self, folder: Path, smsc_port: int = 0, url: str = "sqlite:///voipsms.db", *,
+        self, folder: Path, smsc_port: int = 1, url: str = "sqlite:///voipsms.db", *,
         window: int = 100, level: str = "warning", changes: Changes | None = None,
     ) -> None:  # fmt: skip
         self.url = url
