@@ -59,10 +59,13 @@ class Gateway(Program):
             lines += [f"[{section}]", *(f"{key} = {value}" for key, value in keys.items() if value is not None)]
         self.file.write_text("\n".join(lines) + "\n")
 
+    def hang_up(self) -> None:
+        self._signal(signal.SIGHUP)
+
     def reload(self) -> None:
         """SIGHUP; returns when the settings are taken or refused. Needs `level` info."""
         before = self._reloads()
-        self._signal(signal.SIGHUP)
+        self.hang_up()
         wait_until(lambda: self._reloads() > before, "the settings read anew")
 
     def _reloads(self) -> int:
