@@ -9,9 +9,9 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', ingress_key VARCHA
 
 -- name: answer_ingress!
 -- The answer that a sender waited for (smsthread=0).
-UPDATE tb_ingress AS t STRAIGHT_JOIN JSON_TABLE(:rows, '$[*]' COLUMNS (ingress_key VARCHAR(255) PATH '$[0]', code
-    VARCHAR(255) PATH '$[1]', text TEXT PATH '$[2]')) AS j
-ON t.ingress_key = j.ingress_key SET t.code = j.code, t.text = j.text;
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (ingress_key VARCHAR(255) PATH '$[0]', code VARCHAR(255) PATH '$[1]', text TEXT
+    PATH '$[2]')) AS j STRAIGHT_JOIN tb_ingress AS t ON t.ingress_key = j.ingress_key
+SET t.code = j.code, t.text = j.text;
 
 -- name: insert_messages!
 INSERT INTO tb_messages (id, created, direction, door, user_id, gateway_id, sender, target, text, coding, parts,
