@@ -152,6 +152,11 @@ class House:
             _check_message(message_id, State(state), (duration, price), queue.pop(message_id, None), cdrs[message_id])
         assert not queue, "nothing waits that is no message"
 
+    def reconnect(self) -> None:
+        """After its server was restarted."""
+        self.close()
+        self._witness = None
+
     def close(self) -> None:
         self.db.close()
         if self._witness is not None:
