@@ -32,7 +32,7 @@ def test_500_messages(url: str, tmp_path: Path) -> None:
     ):
         gateway = running.gateway
         rows = [(target, sender, text, own) for target, sender, text in sipp.messages(COUNT)]
-        sent = sipp.send(tmp_path, proxy.port, "message-digest", rows, challenge=407, rate=250)
+        sent = sipp.send(tmp_path, proxy.port, "message-digest", rows, challenge=407, rate=500)
         assert (sent.successful, sent.failed) == (COUNT, 0)
         settled(gateway, COUNT)
         running.smsc.saw(COUNT)
