@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.store.conftest import mariadb_engine
+from voipsms.cli import main
 from voipsms.errors import StoreError
 from voipsms.store import migrate
 from voipsms.store.database import Database, Engine
@@ -17,6 +17,14 @@ from voipsms.store.sqlite import SqliteEngine
 
 ROOT = Path(__file__).parents[2]
 BUSY = 0.2
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """An empty one."""
+    if request.param == "sqlite":
+        return SqliteEngine(tmp_path / "voipsms.db", BUSY)
+    return mariadb_engine(request.getfixturevalue("mysql_url"))
 
 
 @pytest.fixture
@@ -107,12 +115,12 @@ def test_a_locked_database_is_not_an_empty_one(tmp_path: Path) -> None:
     db.close()
 
 
-def test_status(tmp_path: Path) -> None:
+def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.ini").write_text("[global]\nsmsurl =\n")
 
     def voipsms(*words: str) -> str:
-        command = [sys.executable, "-m", "voipsms", "--config", str(tmp_path / "config.ini"), *words]
-        return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+        assert main(["--config", str(tmp_path / "config.ini"), *words]) == 0
+        return capsys.readouterr().out
 
     newest = migrate.newest("sqlite")
     assert json.loads(voipsms("db", "status", "--format", "json")) == [
