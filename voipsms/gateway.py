@@ -35,7 +35,7 @@ from voipsms.web.app import build
 from voipsms.web.server import WebServer
 
 DRAIN = 10.0  # seconds that a stop waits for providers' answers
-SWITCH_INTERVAL = 0.0005  # seconds: the journal's thread gets the interpreter back soon after each statement
+SWITCH_INTERVAL = 0.0001  # seconds: the journal's thread gets the interpreter back soon after each statement
 
 GARBAGE = (20_000, 20, 50)  # thresholds of the collector: few messages make cycles, and a look at them all costs 20 %
 

@@ -18,6 +18,8 @@ Millis = NewType("Millis", int)  # UTC milliseconds since 1970, as the database 
 class State(StrEnum):
     """A message's or a part's state, in the words of SMPP 3.4 §5.2.28."""
 
+    __hash__ = str.__hash__  # Enum's own is written in Python, and asked for many times a message
+
     QUEUED = "QUEUED"  # ours: accepted, no provider has taken it yet
     ENROUTE = "ENROUTE"  # a provider took it and will say more
     ACCEPTED = "ACCEPTED"  # a provider took it and says no more

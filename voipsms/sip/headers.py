@@ -48,6 +48,13 @@ class Headers:
         self._fields.append((key if key in _CANONICAL else name, value))
         self._values.setdefault(key, []).append(value)
 
+    def copy(self, other: Headers, names: Iterable[str]) -> None:
+        """Adds the other's fields of these canonical names, in the order of the names."""
+        for name in names:
+            if values := other._values.get(name):
+                self._fields += [(name, value) for value in values]
+                self._values[name] = values.copy()
+
     def read(self, lines: Iterable[str]) -> str:
         """Adds unfolded header lines. Returns what is wrong with the first bad one, or ""; bad ones are left out."""
         fields, values, fault = self._fields, self._values, ""
@@ -73,12 +80,13 @@ class Headers:
 
     def get(self, name: str, default: str = "") -> str:
         """The first field's value as it stands."""
-        values = self._values.get(canonical(name))
+        values = self._values.get(name) or self._values.get(canonical(name))  # mostly it is asked by its own name
         return values[0] if values else default
 
     def get_all(self, name: str) -> Sequence[str]:
         """Every field's value as it stands, one an occurrence."""
-        return self._values.get(canonical(name), ())
+        values = self._values.get(name)
+        return values if values is not None else self._values.get(canonical(name), ())
 
     def values(self, name: str) -> list[str]:
         """Every value, also where several stand in one field. Raises SipParseError."""

@@ -256,9 +256,7 @@ def response_to(
     `reason` None: the usual phrase. What the request lacks is left out.
     """
     copied = Headers()
-    for name in _COPIED:
-        for value in request.headers.get_all(name):
-            copied.add(name, value)
+    copied.copy(request.headers, _COPIED)
     to = request.headers.get("To")
     if to_tag and to and status > 100 and not _tagged(to):
         copied.replace_first("To", f"{to};tag={to_tag}")

@@ -83,7 +83,7 @@ class Client:
     @property
     def ready(self) -> bool:
         """Whether something can be submitted, now or when an answer has come."""
-        return any(link.session.submits for link in self._senders)
+        return any([link.session.submits for link in self._senders])  # noqa: C419 — a list is the quicker one
 
     @property
     def last_error(self) -> str:
@@ -91,7 +91,9 @@ class Client:
         return next(iter(self._errors.values()), "")
 
     def free(self) -> int:
-        room = sum(link.room for link in self._senders)
+        room = 0
+        for link in self._senders:
+            room += link.room
         self._exhausted = room == 0
         return room
 

@@ -20,6 +20,8 @@ from voipsms.smpp.pdu import (
 
 
 class Side(Enum):
+    __hash__ = object.__hash__  # Enum's own is written in Python, and asked for many times a PDU
+
     ESME = "ESME"
     SMSC = "SMSC"
 
@@ -30,6 +32,8 @@ class Side(Enum):
 
 class State(Enum):
     """§2.2, and UNBOUND where the session ended by unbind."""
+
+    __hash__ = object.__hash__
 
     OPEN = "OPEN"
     BOUND_TX = "BOUND_TX"

@@ -37,13 +37,6 @@ COMMENT = 255  # characters kept of a provider's words
 PROVIDER_ID = 80
 REASON = 32
 
-# Statements in the order in which they run.
-_WRITES = (
-    "insert_ingress", "answer_ingress", "insert_messages", "insert_queue", "insert_parts", "settle_parts",
-    "move_queue", "update_messages", "insert_cdrs", "update_cdrs", "insert_ledger", "apply_balances",
-    "delete_queue", "insert_receipts", "delete_receipts",
-)  # fmt: skip
-
 # Receipts that say nothing new: the message is still under way.
 _NOT_YET = frozenset({State.QUEUED, State.ENROUTE, State.ACCEPTED})
 # States that a receipt may still change.
@@ -318,9 +311,7 @@ class Commit:
         if self._parts:
             self._rows["settle_parts"] = [(*key, state) for key, state in self._parts.items()]
             self._parts.clear()
-        for name in _WRITES:
-            if rows := self._rows.get(name):
-                self._db.write_batch(name, rows)
+        self._db.post(self._rows)
         self._rows.clear()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,14 @@ from voipsms.values import to_json
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
+
+
+# Statements that a commit may need, in the order in which `post` runs them.
+POSTED = (
+    "insert_ingress", "answer_ingress", "insert_messages", "insert_queue", "insert_parts", "settle_parts",
+    "move_queue", "update_messages", "insert_cdrs", "update_cdrs", "insert_ledger", "apply_balances",
+    "delete_queue", "insert_receipts", "delete_receipts",
+)  # fmt: skip
 
 
 class Conflict(StoreError):
@@ -42,6 +50,10 @@ class Engine(Protocol):
 
     def script(self, connection: Any, statements: str) -> None: ...
 
+    def ready_to_post(self, connection: Any, statements: Mapping[str, str]) -> None: ...
+
+    def post(self, connection: Any, statements: Mapping[str, str], batches: Mapping[str, str]) -> None: ...
+
     def tidy(self, connection: Any) -> None: ...
 
 
@@ -68,7 +80,9 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._queries = load_queries(engine)
+        self._posted = {name: str(getattr(self._queries, name).sql) for name in POSTED}
         self._connection: Any = None
+        self._posts = False  # this connection is ready to
 
     def open(self) -> None:
         self._run(lambda connection: None)
@@ -87,6 +101,19 @@ class Database:
 
     def read_batch(self, name: str, rows: Sequence[Sequence[Any]], **parameters: Any) -> list[Row]:
         return self.read(name, rows=as_rows(rows), **parameters)
+
+    def post(self, batches: Mapping[str, Sequence[Sequence[Any]]]) -> None:
+        """The batches of a commit in one call, each by its name in POSTED. Each call of a statement costs a wait for
+        the interpreter lock or a round trip to the server; so it is one for all."""
+        rows = {name: as_rows(batch) for name, batch in batches.items() if batch}
+        if rows:
+            self._run(lambda connection: self._post(connection, rows))
+
+    def _post(self, connection: Any, rows: Mapping[str, str]) -> None:
+        if not self._posts:
+            self.engine.ready_to_post(connection, self._posted)
+            self._posts = True
+        self.engine.post(connection, self._posted, rows)
 
     def script(self, statements: str) -> None:
         """Runs schema statements; not within a transaction, since MySQL has none for them."""
@@ -109,7 +136,7 @@ class Database:
 
     def close(self) -> None:
         if self._connection is not None:
-            connection, self._connection = self._connection, None
+            connection, self._connection, self._posts = self._connection, None, False
             try:
                 connection.close()
             except self.engine.errors:
@@ -133,6 +160,7 @@ class Database:
 
     def _roll_back(self) -> None:
         """A connection that can't roll back is given up: the server does it then."""
+        self._posts = False  # what made it ready may be rolled back, too
         try:
             self._execute("ROLLBACK")
         except StoreError:

@@ -25,6 +25,7 @@ from voipsms.store.node import Node
 from voipsms.store.orphans import Orphans
 
 MOST = 2000  # entries a commit
+PACE = 0.004  # seconds between the starts of two commits at the least: what comes meanwhile shares the next one
 CONFLICTS = 5  # the same batch is tried again so often at once
 PATIENCE = 5.0  # seconds that a door is left waiting for a commit whose outcome is not known
 _FROM_DOORS = (Accept, Remember, Amend)
@@ -94,6 +95,7 @@ class Journal:
         self._valid_until = 0.0  # by the monotonic clock, on the loop
         self._lease_until = now_millis() + round(lease * 1000)  # by the wall clock, in the thread
         self._beat_at = 0.0  # when the lease is to be renewed, by the monotonic clock, in the thread
+        self._not_before = 0.0  # the next commit, by PACE
         self.problem = ""  # why the store can't be used now
 
     # -- on the event loop
@@ -175,6 +177,7 @@ class Journal:
         jobs: list[_Job] = []
         try:
             found = self._waiting.get(timeout=patience)
+            time.sleep(max(0.0, self._not_before - time.monotonic()))
             while found is not None:
                 items.append(found) if isinstance(found, _Item) else jobs.append(found)
                 if len(items) >= MOST:
@@ -190,6 +193,7 @@ class Journal:
         while True:
             began, mark, until = time.monotonic(), self._ids.next(), now_millis() + round(self._lease * 1000)
             written, owned = None, None
+            self._not_before = began + PACE
             try:
                 with self._db.transaction():
                     in_time = self._renew(mark, until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class SqliteEngine:
                 "synchronous = FULL",
                 "foreign_keys = ON",
                 "cache_size = -16000",
+                "temp_store = MEMORY",
                 _WAL,
             ):
                 connection.execute(f"PRAGMA {pragma}").close()
@@ -65,3 +67,18 @@ class SqliteEngine:
 
     def tidy(self, connection: Any) -> None:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+
+    def ready_to_post(self, connection: Any, statements: Mapping[str, str]) -> None:
+        """Makes all statements the body of one trigger, so that a commit's batches are one insert into its view, which
+        runs from end to end without the interpreter lock."""
+        body = "\n".join(f"{sql.replace(':rows', f'NEW.{name}').rstrip(';')};" for name, sql in statements.items())
+        columns = ", ".join(f"NULL AS {name}" for name in statements)
+        connection.execute(f"CREATE TEMP VIEW IF NOT EXISTS posted AS SELECT {columns}").close()
+        connection.execute(
+            f"CREATE TEMP TRIGGER IF NOT EXISTS post INSTEAD OF INSERT ON posted BEGIN\n{body}\nEND"
+        ).close()
+
+    def post(self, connection: Any, statements: Mapping[str, str], batches: Mapping[str, str]) -> None:
+        places = ", ".join("?" * len(statements))
+        rows = [batches.get(name) for name in statements]
+        connection.execute(f"INSERT OR FAIL INTO posted VALUES ({places})", rows).close()  # noqa: S608 — question marks
