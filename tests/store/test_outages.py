@@ -208,7 +208,10 @@ async def test_work_whose_commit_got_no_answer(mariadb_house: House, mariadb: Ma
         assert diary.problems[-1] == ""
 
 
-async def test_mariadb_killed_under_load(mariadb_house: House, mariadb: MariaDb) -> None:
+async def test_mariadb_killed_under_load(
+    mariadb_house: House, mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journals, "PATIENCE", 0.1)
     house = mariadb_house
     stored: list[Message] = []
     refused: list[Message] = []
