@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pymysql
 
 from tests.peers.gateway import Changes, Gateway
+from tests.peers.phone import Phone
 from tests.peers.program import wait_until
 from tests.peers.smsc import SmscCommand
 from voipsms.config import mysql_parameters
@@ -47,6 +48,11 @@ def settled(gateway: Gateway, count: int, seconds: float = 20.0) -> None:
     """Waits until so many messages are stored and nothing is to be done for any of them. Raises TimeoutError."""
     question = "SELECT count(*), count(q.id) FROM tb_messages AS m LEFT JOIN tb_queue AS q ON q.id = m.id"
     wait_until(lambda: ask(gateway, question)[0] == (count, 0), f"{count} messages final", seconds, pause=0.05)
+
+
+def taken_at_last(phone: Phone, target: str, sender: str) -> None:
+    """Sends until a message is taken: an account that a command has changed is known within a tenth of a second."""
+    wait_until(lambda: phone.send(target, sender=sender).status == 202, f"a message of {sender} taken", 2, pause=0.02)
 
 
 def ledger_holds(gateway: Gateway) -> None:
