@@ -46,11 +46,11 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIGIN
     state VARCHAR(255) PATH '$[6]')) AS j;
 
 -- name: insert_receipts!
-INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment)
-SELECT j.id, j.gateway_id, j.provider_id, j.state, j.error, j.comment
-FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', provider_id VARCHAR(255)
-    PATH '$[2]', state VARCHAR(255) PATH '$[3]', error VARCHAR(255) PATH '$[4]', comment VARCHAR(255) PATH '$[5]')) AS
-    j;
+INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment, sender, target)
+SELECT j.id, j.gateway_id, j.provider_id, j.state, j.error, j.comment, j.sender, j.target
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]',
+    provider_id VARCHAR(255) PATH '$[2]', state VARCHAR(255) PATH '$[3]', error VARCHAR(255) PATH '$[4]',
+    comment VARCHAR(255) PATH '$[5]', sender VARCHAR(255) PATH '$[6]', target VARCHAR(255) PATH '$[7]')) AS j;
 
 -- name: apply_balances!
 UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', delta BIGINT PATH '$[1]')) AS j STRAIGHT_JOIN tb_users
@@ -61,7 +61,7 @@ SET t.balance = t.balance + j.delta;
 -- Only what is still ours is moved; that a provider took a message (2) is true whoever owns it.
 UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]', stage BIGINT PATH '$[2]',
     attempt BIGINT PATH '$[3]', due BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_queue AS t ON t.id = j.id AND
-    (j.stage = 2 OR t.node = j.node)
+    (j.stage >= 2 OR t.node = j.node)
 SET t.node = j.node, t.stage = j.stage, t.attempt = j.attempt, t.due = j.due;
 
 -- name: hand_over!
@@ -142,6 +142,17 @@ STRAIGHT_JOIN tb_parts AS p ON p.message_id = (
 STRAIGHT_JOIN tb_messages AS m ON m.id = p.message_id
 FOR UPDATE;
 
+-- name: match_doubts
+-- Messages of one part whose submit got no answer, by gateway and numbers, oldest first.
+SELECT j.n, m.id, 0, 0, '', 1, m.state, m.user_id, m.price
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]',
+    sender VARCHAR(255) PATH '$[2]', target VARCHAR(255) PATH '$[3]')) AS j
+STRAIGHT_JOIN tb_queue AS q FORCE INDEX (ix_queue) ON q.node = 0 AND q.stage = 3
+STRAIGHT_JOIN tb_messages AS m ON m.id = q.id AND m.gateway_id = j.gateway_id AND m.sender = j.sender
+    AND m.target = j.target AND m.parts = 1
+ORDER BY m.id
+FOR UPDATE;
+
 -- name: parts_of
 -- The states of all parts of some messages, the newest attempt of each.
 SELECT p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
@@ -171,7 +182,7 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: overdue
 -- Taken by a provider (so nobody's), and no receipt has settled it in time, nor does one now.
-SELECT id FROM tb_queue WHERE node = 0 AND stage = 2 AND due < :now ORDER BY due LIMIT 500 FOR UPDATE SKIP LOCKED;
+SELECT id FROM tb_queue WHERE node = 0 AND stage IN (2, 3) AND due < :now ORDER BY due LIMIT 500 FOR UPDATE SKIP LOCKED;
 
 -- name: forget_orphans!
 DELETE FROM tb_receipts WHERE id < :before ORDER BY id LIMIT 2000;

@@ -40,7 +40,11 @@ UPDATE tb_nodes SET lease = 0 WHERE node = :node AND holder = :holder;
 SELECT lease FROM tb_nodes WHERE node = :node AND holder = :holder;
 
 -- name: orphans
-SELECT id, gateway_id, provider_id, state, error, comment FROM tb_receipts WHERE id > :after ORDER BY id LIMIT 500;
+SELECT id, gateway_id, provider_id, state, error, comment, sender, target
+FROM tb_receipts
+WHERE id > :after
+ORDER BY id
+LIMIT 500;
 
 -- name: users
 SELECT id, username, type, ha1_md5, ha1_sha256, enabled, balance, credit_limit, currency FROM tb_users ORDER BY id;

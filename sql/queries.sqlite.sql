@@ -43,10 +43,10 @@ FROM (SELECT value->>0 AS message_id, value->>1 AS part, value->>2 AS total, val
     value->>4 AS gateway_id, value->>5 AS provider_id, value->>6 AS state FROM json_each(:rows)) AS j;
 
 -- name: insert_receipts!
-INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment)
-SELECT j.id, j.gateway_id, j.provider_id, j.state, j.error, j.comment
-FROM (SELECT value->>0 AS id, value->>1 AS gateway_id, value->>2 AS provider_id, value->>3 AS state, value->>4 AS
-    error, value->>5 AS comment FROM json_each(:rows)) AS j;
+INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment, sender, target)
+SELECT j.id, j.gateway_id, j.provider_id, j.state, j.error, j.comment, j.sender, j.target
+FROM (SELECT value->>0 AS id, value->>1 AS gateway_id, value->>2 AS provider_id, value->>3 AS state,
+    value->>4 AS error, value->>5 AS comment, value->>6 AS sender, value->>7 AS target FROM json_each(:rows)) AS j;
 
 -- name: apply_balances!
 UPDATE tb_users SET balance = tb_users.balance + j.delta
@@ -58,7 +58,7 @@ WHERE tb_users.id = j.id;
 UPDATE tb_queue SET node = j.node, stage = j.stage, attempt = j.attempt, due = j.due
 FROM (SELECT value->>0 AS id, value->>1 AS node, value->>2 AS stage, value->>3 AS attempt, value->>4 AS due FROM
     json_each(:rows)) AS j
-WHERE tb_queue.id = j.id AND (j.stage = 2 OR tb_queue.node = j.node);
+WHERE tb_queue.id = j.id AND (j.stage >= 2 OR tb_queue.node = j.node);
 
 -- name: hand_over!
 UPDATE tb_queue SET node = 0, stage = 0, attempt = 0, due = 0 WHERE id IN (SELECT value->>0 FROM json_each(:rows));
@@ -129,6 +129,15 @@ CROSS JOIN tb_parts AS p ON p.message_id = (
 ) AND p.provider_id = j.form
 CROSS JOIN tb_messages AS m ON m.id = p.message_id;
 
+-- name: match_doubts
+-- Messages of one part whose submit got no answer, by gateway and numbers, oldest first.
+SELECT j.n, m.id, 0, 0, '', 1, m.state, m.user_id, m.price
+FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS sender, value->>3 AS target FROM json_each(:rows)) AS j
+CROSS JOIN tb_queue AS q INDEXED BY ix_queue ON q.node = 0 AND q.stage = 3
+CROSS JOIN tb_messages AS m ON m.id = q.id AND m.gateway_id = j.gateway_id AND m.sender = j.sender
+    AND m.target = j.target AND m.parts = 1
+ORDER BY m.id;
+
 -- name: parts_of
 -- The states of all parts of some messages, the newest attempt of each.
 SELECT p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
@@ -154,7 +163,7 @@ LIMIT 500;
 
 -- name: overdue
 -- Taken by a provider (so nobody's), and no receipt has settled it in time.
-SELECT id FROM tb_queue WHERE node = 0 AND stage = 2 AND due < :now ORDER BY due LIMIT 500;
+SELECT id FROM tb_queue WHERE node = 0 AND stage IN (2, 3) AND due < :now ORDER BY due LIMIT 500;
 
 -- name: forget_orphans!
 DELETE FROM tb_receipts WHERE id IN (SELECT id FROM tb_receipts WHERE id < :before ORDER BY id LIMIT 2000);

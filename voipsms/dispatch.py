@@ -350,7 +350,7 @@ class GatewayQueue:
         outgoing.doubts += 1
         policy = self.settings.on_unknown
         if policy == "fail":
-            self._fail(outgoing, State.UNKNOWN, setback.reason, setback.comment, setback)
+            self._fail(outgoing, State.UNKNOWN, setback.reason, setback.comment, SubmitFailed(setback.comment))
         elif policy == "resend" and outgoing.doubts == 1:
             outgoing.attempt += 1
             self._wait_again(outgoing)

@@ -19,16 +19,15 @@ from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.doors.sip import SipDoor
 from voipsms.errors import ConfigError, NodeLost, StoreError
 from voipsms.intake import Intake
-from voipsms.model import GatewayId, Micros, Millis, Receipt, UserId
+from voipsms.model import GatewayId, Micros, Receipt, UserId
 from voipsms.recovery import Claimed, resume
 from voipsms.sip.endpoint import SipEndpoint, server_tls
 from voipsms.sip.trace import describe
-from voipsms.store import accounts, migrate, node
-from voipsms.store.database import Database
+from voipsms.store import accounts
 from voipsms.store.entries import Entry, Hear, Stage
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal
-from voipsms.store.open import engine_for
+from voipsms.store.open import engine_for, ensure, prepare
 from voipsms.store.reader import Reader
 from voipsms.upkeep import Accounts, Upkeep
 from voipsms.web.app import build
@@ -292,23 +291,6 @@ async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # noqa: BLE001 — a task's root
             _log.exception("a part of the gateway has failed and starts anew", part=name)
             await asyncio.sleep(1)
-
-
-def prepare(db: Database, config: Config) -> tuple[node.Node, bytes]:
-    """Migrates the schema, takes a node number and reads the shared secret. Raises StoreError."""
-    for script in migrate.upgrade(db):
-        _log.info("schema upgraded", script=script)
-    held = node.acquire(db, now_millis(), Millis(now_millis() + round(config.database.lease * 1000)))
-    with db.transaction():
-        return held, accounts.shared_secret(db)
-
-
-def ensure(db: Database, ids: IdSource, config: Config) -> dict[str, GatewayId]:
-    """Rows for the admin and for every gateway; the gateways' ids by name. Raises StoreError, AccountError."""
-    with db.transaction():
-        accounts.ensure_admin(db, ids, config.sms.currency)
-        names = [gateway.name for gateway in config.gateways]
-        return accounts.ensure_gateways(db, ids, names, config.sms.currency)
 
 
 def _sip_tracer() -> Callable[[str, str, bytes], None] | None:

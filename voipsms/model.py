@@ -116,3 +116,5 @@ class Receipt(Value, frozen=True):
     state: State
     error: str = ""  # the provider's own code, "" or "000": none
     comment: str = ""
+    sender: str = ""  # of the message, as the receipt says it; "": it doesn't
+    target: str = ""

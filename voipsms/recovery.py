@@ -82,8 +82,7 @@ def overdue(db: Database) -> int:
 def orphans(db: Database, after: int) -> list[tuple[int, Receipt]]:
     """Receipts that had no message when they came, with their row ids, a page at a time."""
     return [
-        (row[0], Receipt(GatewayId(row[1]), row[2], State(row[3]), row[4], row[5]))
-        for row in db.read("orphans", after=after)
+        (row[0], Receipt(GatewayId(row[1]), row[2], State(row[3]), *row[4:])) for row in db.read("orphans", after=after)
     ]
 
 

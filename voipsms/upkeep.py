@@ -23,7 +23,6 @@ POLL = 0.5  # seconds between two looks at the revision and at unowned work
 SWEEP = 5.0  # seconds between two looks at what is overdue or unmatched
 RECENT = 120_000  # milliseconds within which the answer to a submit comes, if ever
 FORGET = 600.0  # seconds between two rounds of forgetting
-EAGER = 0.1  # seconds that a refusal may be older than the newest look at the revision
 
 log = get_logger("upkeep")
 
@@ -39,18 +38,22 @@ class Accounts:
         self._lock = asyncio.Lock()
 
     async def refresh(self) -> bool:
-        """Reads everything anew where another process has changed something; True: it has. Raises StoreError."""
+        """Reads everything anew where another process has changed something; True: it has. Raises StoreError.
+
+        Who asks while others look waits for a look that began later; so many ask, and few look.
+        """
+        asked, before = time.monotonic(), self._revision
         async with self._lock:
-            if time.monotonic() - self._looked < EAGER:
-                return False
-            revision = (await self._reader.run(lambda db: db.read("setting", name="revision")))[0][0]
-            self._looked = time.monotonic()
-            if revision == self._revision:
-                return False
-            rows = await self._reader.run(_accounts)
-            self._directory.load(*rows)
+            if self._looked <= asked:
+                self._looked = time.monotonic()
+                await self._look()
+            return self._revision != before
+
+    async def _look(self) -> None:
+        revision = (await self._reader.run(lambda db: db.read("setting", name="revision")))[0][0]
+        if revision != self._revision:
+            self._directory.load(*await self._reader.run(_accounts))
             self._revision = revision
-            return True
 
     async def refresh_if_it_goes(self) -> bool:
         """As `refresh`; what is in memory has to do where the store doesn't answer."""

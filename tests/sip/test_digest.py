@@ -103,6 +103,12 @@ def test_wrong() -> None:
     assert verify(digest, answer(value)) is Outcome.OK
 
 
+def test_a_uri_of_the_host_alone_will_do() -> None:
+    digest = server()
+    assert verify(digest, answer(challenge(digest), uri="sip:gw.example.com")) is Outcome.OK
+    assert verify(digest, answer(challenge(digest), uri="sip:elsewhere.example.com")) is Outcome.WRONG
+
+
 def test_spelling_of_the_uri_does_not_matter() -> None:
     digest = server()
     value = answer(challenge(digest), uri="sip:%336201234567@GW.example.com;user=phone")

@@ -18,6 +18,7 @@ from tests.sip.loops import on_both_loops
 from voipsms.config import Listen
 from voipsms.errors import ConfigError
 from voipsms.sip.endpoint import IncomingRequest, Peer, RequestTimeout, SipEndpoint, Unreachable, server_tls
+from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers
 from voipsms.sip.message import Request, Response, parse_message, response_to
 from voipsms.sip.stream import StreamParser
@@ -107,14 +108,14 @@ class Wire:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
         self._parser = StreamParser()
-        self._found: list[Request | Response] = []
+        self._found: list[Request | Response | SipParseError] = []
 
     async def send(self, *pieces: bytes) -> None:
         for piece in pieces:
             self.writer.write(piece)
             await self.writer.drain()
 
-    async def receive(self) -> Request | Response:
+    async def receive(self) -> Request | Response | SipParseError:
         async with asyncio.timeout(5):
             while not self._found:
                 data = await self.reader.read(65536)
@@ -279,7 +280,6 @@ async def test_stream() -> None:
 
 
 STREAMS = {
-    "malformed": (message().replace(b"Forwards: 70", b"Forwards: x"), 400, "sip_malformed"),
     "no length": (message().replace(b"Content-Length: 2\r\n", b""), 400, "sip_malformed"),
     "too long a body": (message().replace(b"Content-Length: 2", b"Content-Length: 1000000"), 413, "sip_too_big"),
     "too long headers": (b"MESSAGE " + b"x" * 70_000, None, "sip_too_big"),
@@ -287,6 +287,15 @@ STREAMS = {
     "slow": (message()[:-1], None, "sip_slow_closed"),
     "silent": (b"", None, "sip_slow_closed"),
 }
+
+
+@on_both_loops
+async def test_a_malformed_message_leaves_its_connection_alone() -> None:
+    counts = Counts()
+    async with running("tcp", count=counts) as endpoint, connected(endpoint) as wire:
+        await wire.send(message().replace(b"Forwards: 70", b"Forwards: x") + message(2, "TCP"))
+        assert [await wire.status(), await wire.status()] == [400, 202]
+    assert counts == {"sip_malformed": 1}
 
 
 @pytest.mark.parametrize("case", STREAMS)

@@ -18,7 +18,7 @@ MESSAGES = [TYPICAL_OCTETS, changed(body=b"\r\n\r\n"), changed(l="0", content_le
 STREAM = b"\r\n".join([b"", *MESSAGES]) + b"\r\n\r\n"
 
 
-def read(parser: StreamParser, octets: bytes) -> list[Request | Response]:
+def read(parser: StreamParser, octets: bytes) -> list[Request | Response | SipParseError]:
     parser.receive_data(octets)
     return list(parser.events())
 
@@ -71,7 +71,7 @@ def test_pings(pieces: list[bytes], pongs: int) -> None:
 
 REFUSED: dict[str, tuple[bytes, int | None]] = {
     "no length": (changed(content_length=None), 400),
-    "malformed": (changed(cseq="x"), 400),
+    "malformed": (changed(cseq="x", content_length=None), 400),
     "body too long": (changed(content_length="101"), 413),
     "body far too long": (changed(content_length="9999999999"), 413),
     "no end of headers": (b"x" * 2001, None),
@@ -107,3 +107,21 @@ def test_nothing_else_is_raised(pieces: list[bytes]) -> None:
     with contextlib.suppress(ProtocolError):
         for piece in pieces:
             read(parser, piece)
+
+
+MENDABLE = {
+    "no Call-ID": changed(call_id=None),
+    "bad Max-Forwards": changed(max_forwards="1000"),
+    "bad CSeq": changed(cseq="1 INVITE"),
+    "two From": changed(f="<sip:a@b>;tag=1"),
+}
+
+
+@pytest.mark.parametrize("octets", MENDABLE.values(), ids=MENDABLE.keys())
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_a_bad_message_whose_end_is_known_stops_no_other(octets: bytes, step: int) -> None:
+    parser, stream = StreamParser(), octets + TYPICAL_OCTETS
+    found = [message for n in range(0, len(stream), step) for message in read(parser, stream[n : n + step])]
+    assert isinstance(found[0], SipParseError)
+    assert found[0].request is not None
+    assert found[1:] == [parse_message(TYPICAL_OCTETS)]

@@ -298,7 +298,7 @@ def test_in_doubt(house: House) -> None:
     house.commit(Doubt(message, "timed out", expires))
     assert house.state(message) == (State.UNKNOWN, "no_answer", "timed out")
     assert house.cdr(message) == (60, PRICE, "UNKNOWN", "no_answer")
-    assert house.queued(message) == (0, Stage.TAKEN, 0, expires)
+    assert house.queued(message) == (0, Stage.DOUBT, 0, expires)
     assert house.balance() == CREDIT - PRICE
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.store.rig import CREDIT, LATER, PRICE, House, failure, takes
 from voipsms import recovery
-from voipsms.model import Millis, Receipt, State
+from voipsms.model import Message, Millis, Receipt, State
 from voipsms.store.database import Engine
 from voipsms.store.entries import Doubt, Entry, Hear
 from voipsms.store.ids import first_id, now_millis
@@ -318,3 +320,51 @@ def test_more_orphans_than_are_kept_at_hand(house: House, monkeypatch: pytest.Mo
     assert [house.state(message)[0] for message in messages] == [State.ENROUTE, State.DELIVERED, State.DELIVERED]
     assert sweep(house) == [True]
     assert house.state(messages[0])[0] is State.DELIVERED
+
+
+# -- for a submit that got no answer
+
+
+def named(house: House, target: str = "36301112233", state: State = State.DELIVERED, gateway: str = "smsc") -> Hear:
+    """A receipt that has the message's numbers, and an id that nobody knows."""
+    heard = Receipt(house.gateway(gateway), "c0ffee", state, sender="36201234567", target=target)
+    return Hear(heard)
+
+
+def doubted(house: House, **fields: Any) -> Message:
+    message = house.accepted(**fields)
+    house.commit(Doubt(message, "timed out", LATER))
+    return message
+
+
+@pytest.mark.parametrize("state, cdr", [(State.DELIVERED, (60, PRICE)), (State.UNDELIVERABLE, (0, 0))])
+def test_settles_the_doubt(house: House, state: State, cdr: tuple[int, int]) -> None:
+    message = doubted(house)
+    assert house.commit(named(house, state=state)).results == [True]
+    assert house.state(message)[0] is state
+    assert house.cdr(message)[:2] == cdr
+    assert house.queued(message) is None
+    assert house.orphaned() == []
+
+
+def test_settles_the_oldest_and_each_once(house: House) -> None:
+    first, second, third = (doubted(house) for _ in range(3))
+    assert house.commit(named(house), named(house)).results == [True, True]
+    assert [house.state(m)[0] for m in (first, second, third)] == [State.DELIVERED, State.DELIVERED, State.UNKNOWN]
+
+
+def test_leaves_every_other_message_alone(house: House) -> None:
+    others = [doubted(house, sender="36209999999"), doubted(house, parts=2), house.taken("1a"), house.accepted()]
+    strangers = [named(house, target="36300000000"), named(house, gateway="other"), named(house, state=State.ENROUTE)]
+    assert house.commit(*strangers, named(house)).results == [False] * 4
+    assert [house.state(m)[0] for m in others] == [State.UNKNOWN, State.UNKNOWN, State.ENROUTE, State.QUEUED]
+
+
+def test_the_receipt_that_was_there_before_the_doubt(house: House) -> None:
+    message = house.accepted()
+    house.commit(named(house))
+    house.commit(Doubt(message, "timed out", LATER))
+    ((orphan, receipt),) = recovery.orphans(house.db, 0)
+    assert house.commit(Hear(receipt, orphan)).results == [True]
+    assert house.state(message)[0] is State.DELIVERED
+    assert house.orphaned() == []

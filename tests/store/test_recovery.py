@@ -175,7 +175,7 @@ def test_old_answers_and_orphans_are_forgotten(house: House) -> None:
     old_answer, old_orphan = (first_id(Millis(now_millis() - keep - 60_000)) for keep in (KEEP_ANSWERS, KEEP_ORPHANS))
     house.commit(Remember(b"new", "refused", ""), Hear(Receipt(house.gateway(), "beef", State.DELIVERED)))
     house.db.write_batch("insert_ingress", [(old_answer + n, f"{n:032x}", None, "refused", "") for n in range(2500)])
-    house.db.write_batch("insert_receipts", [(old_orphan, house.gateway(), "dead", "DELIVERED", "", "")])
+    house.db.write_batch("insert_receipts", [(old_orphan, house.gateway(), "dead", "DELIVERED", "", "", "", "")])
     gone: list[int] = []
     while not gone or gone[-1]:
         with house.db.transaction():

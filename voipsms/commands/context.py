@@ -14,12 +14,11 @@ import uvloop
 from voipsms import config as configuration
 from voipsms import log
 from voipsms.config import Config
-from voipsms.gateway import ensure
 from voipsms.model import Millis
 from voipsms.store import migrate, node
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource, now_millis
-from voipsms.store.open import engine_for
+from voipsms.store.open import engine_for, ensure
 
 T = TypeVar("T")
 

@@ -15,7 +15,6 @@ from voipsms.commands.context import database, run, writing
 from voipsms.commands.records import CDR, cdrs
 from voipsms.config import Config, Listen, LogSettings
 from voipsms.errors import VoipSmsError
-from voipsms.gateway import Gateway
 from voipsms.model import FINAL, Micros, State, UserType
 from voipsms.money import decimal
 from voipsms.sip.connection import Peer
@@ -61,6 +60,8 @@ def _demo(arguments: Namespace) -> int:
 
 
 async def _play(folder: Path) -> None:
+    from voipsms.gateway import Gateway  # takes a while to import, and few commands need it
+
     async with Simulator(Options(receipt_delay=0.2)) as smsc:
         config = configuration.parse(CONFIG.format(smsc=smsc.port), folder / "config.ini")
         log.configure(LogSettings(level="warning"), folder)

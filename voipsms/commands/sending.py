@@ -10,7 +10,6 @@ from voipsms.accept import accept
 from voipsms.commands.context import database, read_config, run, writing
 from voipsms.config import Config
 from voipsms.directory import Directory
-from voipsms.gateway import Gateway
 from voipsms.model import FAILED, FINAL, GatewayId, MessageId, State, Submission
 from voipsms.store.accounts import ADMIN, ensure_gateways
 from voipsms.store.commit import Commit
@@ -73,6 +72,8 @@ async def _outcome(
     """Waits until the message has one of the states, or the deadline has passed."""
     if served:
         return await _watch(config, message_id, enough, deadline)
+    from voipsms.gateway import Gateway  # takes a while to import, and few commands need it
+
     async with Gateway(config, doors=False):
         return await _watch(config, message_id, enough, deadline)
 

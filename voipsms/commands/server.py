@@ -12,9 +12,7 @@ from voipsms import log
 from voipsms.commands.context import config_file, read_config, run
 from voipsms.commands.output import add_format, write_rows
 from voipsms.config import Config
-from voipsms.connectors.registry import connector_for
 from voipsms.errors import ConfigError, StoreError, SubmitError
-from voipsms.gateway import Gateway
 from voipsms.model import GatewayId, Receipt
 from voipsms.store import migrate
 from voipsms.store.database import Database
@@ -37,6 +35,8 @@ def _run(arguments: Namespace) -> int:
 
 
 async def _serve(config: Config, file: Path) -> int:
+    from voipsms.gateway import Gateway  # takes a while to import, and few commands need it
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -83,6 +83,8 @@ class _Nobody:
 
 async def _faults(config: Config) -> list[str]:
     """One line each."""
+    from voipsms.connectors.registry import connector_for  # as above
+
     faults = []
     db = Database(engine_for(config))
     try:

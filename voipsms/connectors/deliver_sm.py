@@ -34,9 +34,9 @@ def read(gateway_id: GatewayId, pdu: Pdu, body: ShortMessage | DataMessage) -> R
     octets = _user_data(pdu, body)
     kind = body.esm_class & ESM_TYPE
     if kind in (ESM_RECEIPT, ESM_INTERMEDIATE) or pdu.tlv(RECEIPTED_MESSAGE_ID) is not None:
-        return _receipt(gateway_id, pdu, _receipt_text(body, octets), kind == ESM_INTERMEDIATE)
+        return _receipt(gateway_id, pdu, body, _receipt_text(body, octets), kind == ESM_INTERMEDIATE)
     if looks_like_receipt(text := _receipt_text(body, octets)):
-        return _receipt(gateway_id, pdu, text, False)
+        return _receipt(gateway_id, pdu, body, text, False)
     decoded = decode_user_data(body.data_coding, octets)
     return octets.hex() if decoded is None else decoded
 
@@ -58,8 +58,12 @@ def _receipt_text(body: ShortMessage | DataMessage, octets: bytes) -> str:
     return octets.decode("utf-16-be" if body.data_coding == _UCS2 else "latin-1", "replace")
 
 
-def _receipt(gateway_id: GatewayId, pdu: Pdu, text: str, intermediate: bool) -> Receipt | None:
-    """The TLVs win over the text (§5.3.2.12, §5.3.2.35): they are the SMSC's own fields, the text is for people."""
+def _receipt(
+    gateway_id: GatewayId, pdu: Pdu, body: ShortMessage | DataMessage, text: str, intermediate: bool
+) -> Receipt | None:
+    """Its addresses are the message's, the other way round (§2.11). The TLVs win over the text (§5.3.2.12, §5.3.2.35):
+    they are the SMSC's own fields, the text is for people.
+    """
     parsed = parse_receipt(text) or _NO_TEXT
     receipted = pdu.tlv(RECEIPTED_MESSAGE_ID)
     provider_id = receipted.rstrip(b"\0").decode("latin-1") if receipted else parsed.id
@@ -68,9 +72,9 @@ def _receipt(gateway_id: GatewayId, pdu: Pdu, text: str, intermediate: bool) -> 
     number = pdu.tlv(MESSAGE_STATE)
     state = MESSAGE_STATES.get(number[-1]) if number else None
     state = State.ENROUTE if intermediate else state or parsed.state
-    if state is None:
-        return Receipt(gateway_id, provider_id, State.UNKNOWN, _error(pdu, parsed), text[:160])
-    return Receipt(gateway_id, provider_id, state, _error(pdu, parsed))
+    comment = text[:160] if state is None else ""
+    error, sender, target = _error(pdu, parsed), body.destination_addr, body.source_addr
+    return Receipt(gateway_id, provider_id, state or State.UNKNOWN, error, comment, sender, target)
 
 
 def _error(pdu: Pdu, parsed: ReceiptText) -> str:

@@ -99,7 +99,7 @@ class UdpSocket(asyncio.DatagramProtocol):
 
 
 class Connection(asyncio.Protocol):
-    """A stream. It is closed when its peer sends nonsense, stops in the middle of a message, or doesn't read."""
+    """A stream. It is closed when its peer sends what has no end, stops within a message, or doesn't read."""
 
     reliable = True
 
@@ -142,7 +142,10 @@ class Connection(asyncio.Protocol):
         try:
             for message in self._parser.events():
                 self._enough()
-                self._receiver.received(message, self, self.peer)
+                if isinstance(message, SipParseError):
+                    self._receiver.malformed(message, self, self.peer)
+                else:
+                    self._receiver.received(message, self, self.peer)
         except SipParseError as error:
             self._receiver.malformed(error, self, self.peer)
             self.transport.close()

@@ -171,14 +171,14 @@ def _complete(fields: Mapping[str, str]) -> bool:
 
 
 def _same_uri(claimed: str, actual: str) -> bool:
-    """RFC 3261 §22.4 item 8; parameters and ways of spelling don't matter."""
+    """RFC 3261 §22.4 item 8; parameters and ways of spelling don't matter, and some peers name only the host."""
     if claimed == actual:
         return True
     try:
         a, b = Uri.parse(claimed), Uri.parse(actual)
     except SipParseError:
         return False
-    return (a.scheme, a.user, a.host, a.port) == (b.scheme, b.user, b.host, b.port)
+    return (a.scheme, a.host, a.port) == (b.scheme, b.host, b.port) and a.user in ("", b.user)
 
 
 class Attempts:

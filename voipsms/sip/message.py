@@ -18,7 +18,7 @@ _REQUEST_LINE = re.compile(
 )
 _STATUS_LINE = re.compile(r"(SIP/\d+\.\d+) ([1-6]\d\d)(?: (.*))?", re.I)
 _CSEQ = re.compile(r"(\d{1,10})[ \t]+(\S+)", re.ASCII)
-_NUMBER = re.compile(r"\d{1,10}", re.ASCII)
+NUMBER = re.compile(r"\d{1,10}", re.ASCII)
 _FOLD = re.compile(r"\r\n[ \t]+")
 _CONTROLS = bytes(range(32)).translate(None, b"\t\r\n") + b"\x7f"
 _RPORT = re.compile(r";[ \t]*rport[ \t]*(?:=[ \t]*)?(?=;|\Z)", re.I)
@@ -208,10 +208,10 @@ def _fault(headers: Headers, method: str) -> str:
     if cseq is None or int(cseq[1]) >= 1 << 31 or (method and cseq[2] != method):
         return "Bad CSeq"
     lengths = headers.get_all("Content-Length")
-    if lengths and (not _NUMBER.fullmatch(lengths[0]) or any(text != lengths[0] for text in lengths)):
+    if lengths and (not NUMBER.fullmatch(lengths[0]) or any(text != lengths[0] for text in lengths)):
         return "Bad Content-Length"
     hops = headers.get_all("Max-Forwards")
-    if hops and (len(hops) > 1 or not _NUMBER.fullmatch(hops[0]) or int(hops[0]) > 255):
+    if hops and (len(hops) > 1 or not NUMBER.fullmatch(hops[0]) or int(hops[0]) > 255):
         return "Bad Max-Forwards"
     return ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from voipsms.sip.grammar import SipParseError, TooBig
-from voipsms.sip.message import MAX_HEADERS, Request, Response, content_length, parse_head
+from voipsms.sip.message import MAX_HEADERS, NUMBER, Request, Response, content_length, parse_head
 
 MAX_BODY = 65536
 
@@ -13,14 +13,14 @@ MAX_BODY = 65536
 class StreamParser:
     """Octets in by `receive_data`, messages out by `events`, answers to pings out by `data_to_send`.
 
-    After a SipParseError the stream can't be read on: framing is lost, so the connection is to be closed.
+    After `events` has raised, the stream can't be read on: framing is lost, so the connection is to be closed.
     """
 
     def __init__(self, *, max_headers: int = MAX_HEADERS, max_body: int = MAX_BODY) -> None:
         self._max_headers, self._max_body = max_headers, max_body
         self._buffer = bytearray()
         self._searched = 0  # up to where there is no blank line
-        self._partial: Request | Response | None = None  # whose body is still missing
+        self._partial: Request | Response | SipParseError | None = None  # whose body is still missing
         self._missing = 0  # octets of that body
         self._pongs = 0
 
@@ -37,22 +37,26 @@ class StreamParser:
         pongs, self._pongs = self._pongs, 0
         return b"\r\n" * pongs
 
-    def events(self) -> Iterator[Request | Response]:
-        """The messages that are complete. Raises SipParseError or TooBig, with `request` where it can be answered."""
+    def events(self) -> Iterator[Request | Response | SipParseError]:
+        """The messages that are complete; a malformed one whose end is known is its SipParseError.
+
+        Raises SipParseError or TooBig, with `request` where it can be answered, where framing is lost.
+        """
         while (message := self._next()) is not None:
             yield message
 
-    def _next(self) -> Request | Response | None:
+    def _next(self) -> Request | Response | SipParseError | None:
         if self._partial is None:
             self._partial = self._head()
         if self._partial is None or len(self._buffer) < self._missing:
             return None
         message, self._partial = self._partial, None
-        message.body = bytes(self._buffer[: self._missing])
+        if not isinstance(message, SipParseError):
+            message.body = bytes(self._buffer[: self._missing])
         del self._buffer[: self._missing]
         return message
 
-    def _head(self) -> Request | Response | None:
+    def _head(self) -> Request | Response | SipParseError | None:
         self._skip_keep_alives()
         end = self._buffer.find(b"\r\n\r\n", max(0, self._searched - 3))
         if max(end, len(self._buffer) if end < 0 else 0) > self._max_headers:
@@ -60,16 +64,23 @@ class StreamParser:
         if end < 0:
             self._searched = len(self._buffer)
             return None
-        message = parse_head(bytes(self._buffer[:end]))
+        head = bytes(self._buffer[:end])
         del self._buffer[: end + 4]
         self._searched = 0
+        try:
+            message = parse_head(head)
+        except SipParseError as error:
+            if not 0 <= (length := _claimed_length(error)) <= self._max_body:
+                raise
+            self._missing = length
+            return error
         request = message if isinstance(message, Request) else None
-        length = content_length(message.headers)
-        if length is None:  # RFC 3261 §20.14: mandatory on streams
+        known = content_length(message.headers)
+        if known is None:  # RFC 3261 §20.14: mandatory on streams
             raise SipParseError("Missing Content-Length", request)
-        if length > self._max_body:
+        if known > self._max_body:
             raise TooBig("Body too long", request)
-        self._missing = length
+        self._missing = known
         return message
 
     def _skip_keep_alives(self) -> None:
@@ -81,3 +92,9 @@ class StreamParser:
         # The half of a pair stays, since its other half may come yet.
         keep = 2 if blank % 4 and bytes(self._buffer[blank : blank + 2]) in (b"", b"\r") else 0
         del self._buffer[: blank - keep]
+
+
+def _claimed_length(error: SipParseError) -> int:
+    """The one Content-Length of a malformed request, by which the next message is found; -1: there is none."""
+    lengths = error.request.headers.get_all("Content-Length") if error.request else ()
+    return int(lengths[0]) if len(lengths) == 1 and NUMBER.fullmatch(lengths[0]) else -1

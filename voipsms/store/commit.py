@@ -35,6 +35,7 @@ from voipsms.values import Value
 
 COMMENT = 255  # characters kept of a provider's words
 PROVIDER_ID = 80
+NUMBER = 32
 REASON = 32
 
 # Receipts that say nothing new: the message is still under way.
@@ -53,7 +54,7 @@ class _Sent(Value, frozen=True):
     """A part as the tables have it, with what its message says of itself."""
 
     message_id: int
-    part: int
+    part: int  # 0: a message in doubt, which has no row of a part
     attempt: int
     part_state: str
     parts: int  # into which the connector had cut the message
@@ -175,7 +176,7 @@ class Commit:
         self._move(entry.message_id, Stage.WAITING, entry.attempt, entry.due)
 
     def _move(self, message_id: MessageId, stage: Stage, attempt: int, due: Millis) -> None:
-        node = 0 if stage is Stage.TAKEN else self._node
+        node = 0 if stage >= Stage.TAKEN else self._node
         self._moves[message_id] = (message_id, node, int(stage), attempt, due)
 
     def _take(self, entry: Take) -> None:
@@ -204,7 +205,7 @@ class Commit:
 
     def _doubt(self, entry: Doubt) -> None:
         self._close(entry.message, State.UNKNOWN, "no_answer", entry.comment, took=1)
-        self._move(entry.message.id, Stage.TAKEN, 0, entry.expires)
+        self._move(entry.message.id, Stage.DOUBT, 0, entry.expires)
 
     def _close(self, m: Message, state: State, reason: str, comment: str, *, took: int) -> None:
         """The provider's answer: the state of the message, and its one CDR."""
@@ -216,6 +217,7 @@ class Commit:
 
     def _hear(self, results: list[object]) -> None:
         matched = self._match()
+        matched |= self._match_doubts([place for place in range(len(self._heard)) if place not in matched])
         if self._refund:
             self._lock(sent.user_id for place, sent in matched.items() if self._heard[place][1].receipt.state in FAILED)
         for place, (n, entry) in enumerate(self._heard):
@@ -245,6 +247,18 @@ class Commit:
         ]  # fmt: skip
         return {**self._first("match_receipts_again", rest), **found} if rest else found
 
+    def _match_doubts(self, places: list[int]) -> dict[int, _Sent]:
+        """A submit that got no answer has no id, but its numbers; the oldest message with a receipt's numbers is it."""
+        receipts = {place: self._heard[place][1].receipt for place in places}
+        rows = [(n, r.gateway_id, r.sender, r.target) for n, r in receipts.items() if r.target]
+        found: dict[int, _Sent] = {}
+        taken = {0}
+        for n, *row in self._db.read_batch("match_doubts", rows) if rows else ():
+            if n not in found and row[0] not in taken and receipts[n].state not in _NOT_YET:
+                taken.add(row[0])
+                found[n] = _Sent.of(tuple(row))
+        return found
+
     def _first(self, name: str, rows: list[tuple[int, GatewayId, str]]) -> dict[int, _Sent]:
         """The newest message wins: providers use their ids again. Within it a part of which nothing was said yet."""
         best: dict[int, tuple[Any, ...]] = {}
@@ -254,7 +268,8 @@ class Commit:
         return {n: _Sent.of(row) for n, row in best.items()}
 
     def _settle(self, sent: _Sent, receipt: Receipt) -> None:
-        self._parts[sent.message_id, sent.part, sent.attempt] = receipt.state
+        if sent.part:
+            self._parts[sent.message_id, sent.part, sent.attempt] = receipt.state
         if sent.parts > 1:
             self._touched[sent.message_id] = None
         elif sent.state in _OPEN and sent.message_id not in self._finished:
@@ -295,7 +310,10 @@ class Commit:
         if not provider_id:
             return
         if not entry.orphan:
-            row = (orphan_id, r.gateway_id, provider_id, r.state, r.error[:REASON], r.comment[:COMMENT])
+            row = (
+                orphan_id, r.gateway_id, provider_id, r.state, r.error[:REASON], r.comment[:COMMENT], r.sender[:NUMBER],
+                r.target[:NUMBER],
+            )  # fmt: skip
             self._rows["insert_receipts"].append(row)
         self._orphans.add(orphan_id, r)
 

@@ -14,6 +14,7 @@ class Stage(IntEnum):
     WAITING = 0  # for a provider
     STARTED = 1  # a submit may be under way
     TAKEN = 2  # waits for its receipts
+    DOUBT = 3  # may have been taken: waits for a receipt that has its numbers
 
 
 class Accept(Value, frozen=True):

@@ -74,8 +74,9 @@ CREATE TABLE IF NOT EXISTS tb_messages (
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- Every message that is not final yet, and nothing else, so this table stays small.
--- stage 0: waits for a provider · 1: a submit may be under way · 2: taken, waits for its receipts.
--- node: who works on it (0: nobody). due: not before (0, 1) or not later (2) than this.
+-- stage 0: waits for a provider · 1: a submit may be under way · 2: taken, waits for its receipts ·
+-- 3: may have been taken, waits for a receipt that has its numbers.
+-- node: who works on it (0: nobody). due: not before (0, 1) or not later (2, 3) than this.
 CREATE TABLE IF NOT EXISTS tb_queue (
     id BIGINT NOT NULL PRIMARY KEY,
     node INT NOT NULL,
@@ -105,7 +106,9 @@ CREATE TABLE IF NOT EXISTS tb_receipts (
     provider_id VARCHAR(80) NOT NULL,
     state VARCHAR(16) NOT NULL,
     error VARCHAR(32) NOT NULL,
-    comment VARCHAR(255) NOT NULL
+    comment VARCHAR(255) NOT NULL,
+    sender VARCHAR(32) NOT NULL DEFAULT '',
+    target VARCHAR(32) NOT NULL DEFAULT ''
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4 COLLATE = utf8mb4_bin;
 
 -- The billing record. id is the message's own id for an SMS, so a message can't have two.
