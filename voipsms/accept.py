@@ -41,7 +41,9 @@ def accept(
     sender = _sender(submission, account, bill_to, settings.country)
     if directory.is_opted_out(target, sender):
         raise OptedOut
-    text = _UNSENDABLE.sub("�", submission.text)
+    text = submission.text
+    if not text.isprintable():  # the quick look: hardly any is worth the thorough one
+        text = _UNSENDABLE.sub("�", text)
     coding, parts = _measure(text, settings)
     if not gateways:
         raise NoGateway

@@ -10,6 +10,7 @@ from voipsms.model import Micros
 _MICROS = Decimal(1_000_000)
 
 
+@lru_cache(maxsize=1000)
 def micros(amount: Decimal) -> Micros:
     """Raises ValueError where the amount has more than six decimal places or isn't finite."""
     if not amount.is_finite():

@@ -88,7 +88,7 @@ def test_draining(started: House) -> None:
         started.smsc.saw(1, silent)
         gateway.process.terminate()
         assert statuses_until(gateway.sip_port, 503) <= {200}
-        assert waiting.read().status == 202
+        assert waiting.read().status == 480
     assert gateway.stop() == 0
     gateway.configure(BUSY)
     gateway.start()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from urllib.parse import quote as escape
 from urllib.parse import unquote as unescape
 
 from voipsms.sip.grammar import SipParseError, params_text, parse_params, quote, unquote
+from voipsms.values import Value
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):([!#-;=?-~]+)")
 _SIP_REST = re.compile(
@@ -41,8 +41,7 @@ def _pairs(text: str, separator: str) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Uri:
+class Uri(Value, frozen=True):
     """`user`, `password`, parameters and headers are unescaped; a flag parameter's value is "".
 
     Of schemes other than sip and sips, `user` is all that stands before the parameters and `host` is "".
@@ -53,8 +52,8 @@ class Uri:
     user: str
     host: str = ""
     port: int | None = None
-    params: Mapping[str, str] = field(default_factory=dict, hash=False)
-    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
+    params: Mapping[str, str] = NO_PARAMS
+    headers: Mapping[str, str] = NO_PARAMS
     password: str | None = None
 
     @classmethod
@@ -123,13 +122,12 @@ def address_parts(text: str) -> tuple[str, str, str]:
     return "", uri, params
 
 
-@dataclass(frozen=True, slots=True)
-class NameAddr:
+class NameAddr(Value, frozen=True):
     """A From, To, Contact or P-Asserted-Identity value: `"display" <uri>;params`."""
 
     display: str
     uri: Uri
-    params: Mapping[str, str] = field(default_factory=dict, hash=False)
+    params: Mapping[str, str] = NO_PARAMS
 
     @classmethod
     def parse(cls, text: str) -> NameAddr:
@@ -152,14 +150,13 @@ _VIA = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
+class Via(Value, frozen=True):
     """One Via value. An IPv6 `host` has no brackets; `transport` is in upper case."""
 
     transport: str
     host: str
     port: int | None = None
-    params: Mapping[str, str] = field(default_factory=dict, hash=False)
+    params: Mapping[str, str] = NO_PARAMS
 
     @classmethod
     def parse(cls, text: str) -> Via:
