@@ -1,5 +1,6 @@
 -- Batches travel as one JSON parameter `rows`, an array of arrays: one statement a batch, run without the GIL.
--- CROSS JOIN keeps SQLite from choosing another order than the one written.
+-- CROSS JOIN keeps SQLite from choosing another order than the one written. What a commit reads comes back as one JSON
+-- array of arrays, in no order: a row of its own would cost a wait for the interpreter lock each.
 
 -- name: insert_ingress!
 INSERT INTO tb_ingress (id, ingress_key, message_id, code, text)
@@ -102,27 +103,26 @@ DELETE FROM tb_queue WHERE id IN (SELECT value->>0 FROM json_each(:rows));
 DELETE FROM tb_receipts WHERE id IN (SELECT value->>0 FROM json_each(:rows));
 
 -- name: find_ingress
-SELECT t.ingress_key, t.message_id, t.code, t.text
+SELECT json_group_array(json_array(t.ingress_key, t.message_id, t.code, t.text))
 FROM (SELECT value->>0 AS ingress_key FROM json_each(:rows)) AS j
 CROSS JOIN tb_ingress AS t ON t.ingress_key = j.ingress_key;
 
 -- name: lock_accounts
-SELECT t.id, t.balance, t.credit_limit, t.type
+SELECT json_group_array(json_array(t.id, t.balance, t.credit_limit, t.type))
 FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
 CROSS JOIN tb_users AS t ON t.id = j.id;
 
 -- name: match_receipts
 -- The common case: the id as it stands, of a message that waits for it.
-SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
+SELECT json_group_array(json_array(j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price))
 FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS form FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.provider_id = j.form AND p.gateway_id = j.gateway_id
 CROSS JOIN tb_queue AS q ON q.id = p.message_id AND q.stage = 2
-CROSS JOIN tb_messages AS m ON m.id = p.message_id
-ORDER BY p.message_id DESC;
+CROSS JOIN tb_messages AS m ON m.id = p.message_id;
 
 -- name: match_receipts_again
 -- The rest: other spellings of the id, and messages that are final already; the newest that fits.
-SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
+SELECT json_group_array(json_array(j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price))
 FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS form FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.message_id = (
     SELECT MAX(o.message_id) FROM tb_parts AS o WHERE o.provider_id = j.form AND o.gateway_id = j.gateway_id
@@ -131,20 +131,18 @@ CROSS JOIN tb_messages AS m ON m.id = p.message_id;
 
 -- name: match_doubts
 -- Messages of one part whose submit got no answer, by gateway and numbers, oldest first.
-SELECT j.n, m.id, 0, 0, '', 1, m.state, m.user_id, m.price
+SELECT json_group_array(json_array(j.n, m.id, 0, 0, '', 1, m.state, m.user_id, m.price))
 FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS sender, value->>3 AS target FROM json_each(:rows)) AS j
 CROSS JOIN tb_queue AS q INDEXED BY ix_queue ON q.node = 0 AND q.stage = 3
 CROSS JOIN tb_messages AS m ON m.id = q.id AND m.gateway_id = j.gateway_id AND m.sender = j.sender
-    AND m.target = j.target AND m.parts = 1
-ORDER BY m.id;
+    AND m.target = j.target AND m.parts = 1;
 
 -- name: parts_of
 -- The states of all parts of some messages, the newest attempt of each.
-SELECT p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
+SELECT json_group_array(json_array(p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price))
 FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.message_id = j.id
-CROSS JOIN tb_messages AS m ON m.id = j.id
-ORDER BY p.message_id, p.part, p.attempt;
+CROSS JOIN tb_messages AS m ON m.id = j.id;
 
 -- name: node_mark
 SELECT mark FROM tb_nodes WHERE node = :node AND holder = :holder;

@@ -151,7 +151,7 @@ class GatewaySettings:
 
     smsurl: str = key("", "http(s)://… with [tonum] [fromnum] [message] [smsid], or SMPP;key=value;…", secret=True)
     smssenddata: str = key("", "Body of an HTTP POST; empty: GET", secret=True)
-    smssendheader: str = key("", "Further HTTP headers, `Name: value`, several by | ", secret=True)
+    smssendheader: str = key("", "Further HTTP headers, `Name: value`, several separated by |", secret=True)
     smssuccessstring: str = key("", "The answer means success where it contains this; several by |")
     smsfailstring: str = key("", "The answer means failure where it contains this; several by |")
     timeout: float = key(20.0, "The provider's HTTP answer is waited for so long", unit="seconds", least=0.1)
@@ -240,7 +240,7 @@ class Config:
 
 _SECTIONS = {"database": DatabaseSettings, "sip": SipSettings, "http": HttpSettings, "log": LogSettings}
 _MEANINGS = {
-    "global": "Mizu's settings. smsurl here describes the gateway named `default`.",
+    "global": "The gateway named `default`, from smsurl to the last smpp_ key, and what holds for every message.",
     "database": "Where everything is kept.",
     "sip": "The door for SIP MESSAGE.",
     "http": "Health and metrics.",
@@ -402,10 +402,12 @@ def example_file() -> str:
     """config.ini.example: every key with its default, unit and meaning."""
     lines = ["# Every setting of voipsms with its default. Made by `make config.ini.example`;"]
     lines += ["# `voipsms check` tells what is wrong with yours.", ""]
-    for section, kind in {"global": GlobalSettings, **_SECTIONS}.items():
+    gateway = [*example(GatewaySettings), *example(SmppSettings, "smpp_")]
+    lines += [f"# {_MEANINGS['global']}", "[global]", *gateway, "", *example(GlobalSettings), ""]
+    for section, kind in _SECTIONS.items():
         lines += [f"# {_MEANINGS[section]}", f"[{section}]", *example(kind), ""]
-    lines += ["# One more way out; the same keys may stand in [global], for the gateway named `default`."]
-    lines += ["#[gateway:NAME]", *example(GatewaySettings), *example(SmppSettings, "smpp_"), ""]
+    lines += ["# One more way out, with the keys that come first in [global], from smsurl to the last smpp_ one."]
+    lines += ["#[gateway:NAME]", "#smsurl =", ""]
     return "\n".join(lines)
 
 

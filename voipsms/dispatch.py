@@ -125,6 +125,7 @@ class GatewayQueue:
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._forward: Callable[[Outgoing], None] | None = None  # where messages go that come after the end
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._ready) + len(self._due) + self._starting + len(self._tasks)
@@ -144,6 +145,8 @@ class GatewayQueue:
 
     def add(self, outgoing: Outgoing, *, reserved: bool = False) -> None:
         """A committed message; `reserved`: it was accepted with `started`."""
+        if self._forward is not None:
+            return self._forward(outgoing)
         if not outgoing.parts:
             outgoing.parts = self.connector.split(outgoing.message)
             outgoing.left = {part.number: part for part in outgoing.parts}
@@ -153,7 +156,7 @@ class GatewayQueue:
             heappush(self._ready, (outgoing.message.id, outgoing))
         else:
             heappush(self._waiting, (outgoing.message.id, outgoing))
-        self.pump()
+        return self.pump()
 
     def withdraw(self, outgoing: Outgoing) -> bool:
         """Fails a message that is not being submitted yet: its sender waits no longer."""
@@ -192,9 +195,12 @@ class GatewayQueue:
         for message_id in self._due.keys() - ours:
             self._due.pop(message_id)[0].cancel()
 
-    async def drain(self, patience: float) -> list[Outgoing]:
-        """Starts nothing more, waits for the answers to what has left; returns what has not, given back in writing."""
-        self._draining = True
+    async def drain(self, patience: float, forward: Callable[[Outgoing], None] | None = None) -> list[Outgoing]:
+        """Starts nothing more, waits for the answers to what has left; returns what has not, given back in writing.
+
+        What comes later still, since its commit was under way, goes to `forward`.
+        """
+        self._draining, self._forward = True, forward
         if self._starts:
             await asyncio.wait(self._starts, timeout=patience)
         for _, outgoing in self._ready:

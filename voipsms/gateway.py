@@ -161,8 +161,10 @@ class Gateway:
     async def _close_gateways(self) -> None:
         await asyncio.gather(*(self._close_gateway(queue) for queue in self.queues.values()))
 
-    async def _close_gateway(self, queue: GatewayQueue) -> list[Outgoing]:
-        left = await queue.drain(DRAIN)
+    async def _close_gateway(
+        self, queue: GatewayQueue, forward: Callable[[Outgoing], None] | None = None
+    ) -> list[Outgoing]:
+        left = await queue.drain(DRAIN, forward)
         await queue.connector.close()
         await self._end(f"gateway {queue.settings.name}")
         return left
@@ -259,17 +261,21 @@ class Gateway:
             outgoing
             for gateway_id in list(self.queues)
             if gateway_id not in wanted or gateway_id in built
-            for outgoing in await self._close_gateway(self.queues.pop(gateway_id))
+            for outgoing in await self._close_gateway(self.queues.pop(gateway_id), self._move)
         ]
         for gateway_id, connector in built.items():
             self._add_gateway(gateway_id, wanted[gateway_id], connector)
         for outgoing in left:
-            claimed = Claimed(outgoing.message, Stage.WAITING, outgoing.attempt, now_millis())
-            if not resume(claimed, self.queues):
-                self._upkeep.strand(claimed)
+            self._move(outgoing)
         for gateway_id in wanted:  # the order of the file is the order of preference
             self.queues[gateway_id] = self.queues.pop(gateway_id)
         return len(built)
+
+    def _move(self, outgoing: Outgoing) -> None:
+        """To the queue that its gateway has now, or aside where it has none."""
+        claimed = Claimed(outgoing.message, Stage.WAITING, outgoing.attempt, now_millis())
+        if not resume(claimed, self.queues):
+            self._upkeep.strand(claimed)
 
     # -- tasks
 

@@ -72,7 +72,7 @@ class Intake:
         self.bill_to = bill_to
         self._refresh = refresh  # True: the directory has changed
         self._log = log
-        self._recent: OrderedDict[bytes, Taken | Refused] = OrderedDict()
+        self._recent: OrderedDict[bytes, Repeat] = OrderedDict()
         self._running: dict[bytes, asyncio.Future[Taken]] = {}
         self.draining = False
 
@@ -82,7 +82,7 @@ class Intake:
         if not key:
             return await self._submit(submission)
         if (answer := self._recent.get(key)) is not None:
-            return _again(answer)
+            return _repeated(answer)
         if running := self._running.get(key):
             return await asyncio.shield(running)
         running = self._running[key] = asyncio.get_running_loop().create_future()
@@ -90,7 +90,7 @@ class Intake:
             taken = await self._submit(submission)
         except Refused as refusal:
             if refusal.lasting:
-                self._keep(key, refusal)
+                self._keep(key, Repeat(None, refusal.code, str(refusal)))
             running.set_exception(refusal)
             running.exception()  # nobody else may be waiting for it
             raise
@@ -98,13 +98,13 @@ class Intake:
             running.cancel()
             raise
         else:
-            self._keep(key, taken)
+            self._keep(key, Repeat(taken.message_id, "sent" if taken.sent else "accepted", ""))
             running.set_result(taken)
             return taken
         finally:
             del self._running[key]
 
-    def _keep(self, key: bytes, answer: Taken | Refused) -> None:
+    def _keep(self, key: bytes, answer: Repeat) -> None:
         self._recent[key] = answer
         if len(self._recent) > RECENT:
             self._recent.popitem(last=False)
@@ -215,12 +215,6 @@ class Intake:
 def _refusal(setback: SubmitError) -> Refused:
     kind = ProviderRefused if isinstance(setback, SubmitRefused) else ProviderBusy
     return kind(setback.comment)
-
-
-def _again(answer: Taken | Refused) -> Taken:
-    if isinstance(answer, Refused):
-        raise answer
-    return answer
 
 
 def _repeated(repeat: Repeat) -> Taken:

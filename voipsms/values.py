@@ -25,3 +25,8 @@ def field_names(record: Value) -> tuple[str, ...]:
 def to_json(rows: Sequence[Sequence[Any]]) -> str:
     """Raises UnicodeEncodeError for half a surrogate pair."""
     return msgspec.json.encode(rows).decode()
+
+
+def from_json(text: str) -> Any:
+    """Of what `to_json` or a database wrote. Raises msgspec.DecodeError for anything else."""
+    return msgspec.json.decode(text)

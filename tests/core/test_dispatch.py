@@ -238,6 +238,16 @@ async def test_drain_gives_back_what_has_not_left() -> None:
     assert shape(paper.of(Take)) == ["Take"]
 
 
+async def test_what_comes_after_the_end_goes_on() -> None:
+    carrier, paper, moved = Carrier(taken), Paper(), list[Outgoing]()
+    line = queue(carrier, paper)
+    assert await line.drain(0, moved.append) == []
+    late = Outgoing(message())
+    line.add(late, reserved=True)
+    await settle()
+    assert (moved, carrier.seen) == ([late], [])
+
+
 async def test_lapse_leaves_only_what_is_still_ours() -> None:
     carrier, paper = Carrier(taken, room=0), Paper()
     line = queue(carrier, paper)

@@ -68,7 +68,8 @@ def test_words_longer_than_their_columns_are_cut(house: House) -> None:
     assert house.state(message) == (State.ENROUTE, "", "c" * 255)
     assert house.rows("SELECT provider_id FROM tb_parts") == [("f" * 80,)]
     assert house.hear("f" * 300, State.REJECTED, error="E" * 300) is True
-    assert house.cdr(message) == (0, 0, "REJECTED", "E" * 32)
+    assert house.cdr(message) == (0, 0, "REJECTED", "rejected")
+    assert house.state(message)[2] == "error " + "E" * 249
     assert house.hear("9" * 300, State.REJECTED, error="E" * 300) is False
     assert house.rows("SELECT provider_id, error FROM tb_receipts") == [("9" * 80, "E" * 32)]
 

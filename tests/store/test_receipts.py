@@ -35,17 +35,17 @@ def test_failed(house: House, state: State, refund: bool) -> None:
     house.refund = refund
     message = house.taken("1a")
     house.hear("1a", state, error="034")
-    assert house.state(message)[:2] == (state, "034")
-    assert house.cdr(message) == ((0, 0) if refund else (60, PRICE)) + (state, "034")
+    assert house.state(message) == (state, state.lower(), "error 034")
+    assert house.cdr(message) == ((0, 0) if refund else (60, PRICE)) + (state, state.lower())
     assert house.balance() == (CREDIT if refund else CREDIT - PRICE)
     assert house.queued(message) is None
 
 
 @pytest.mark.parametrize("error", ["", "0", "000"])
-def test_no_error_code_leaves_the_state_as_the_reason(house: House, error: str) -> None:
+def test_without_an_error_code_there_is_no_comment(house: House, error: str) -> None:
     message = house.taken("1a")
     house.hear("1a", State.EXPIRED, error)
-    assert house.state(message)[1] == "expired"
+    assert house.state(message)[1:] == ("expired", "")
 
 
 @pytest.mark.parametrize("state", [State.ENROUTE, State.ACCEPTED, State.QUEUED])
@@ -282,13 +282,13 @@ def sweep(house: House) -> list[object]:
 
 
 def test_answered_to_another_process(house: House, engine: Engine) -> None:
-    assert house.hear("00FF", State.REJECTED, error="7") is False
+    assert house.hear("00FF", State.REJECTED, error="rejected") is False
     other = House(engine, number=7)
     message = other.taken("255", message=other.accepted())
     other.close()
     assert house.state(message)[0] is State.ENROUTE
     assert sweep(house) == [True]
-    assert house.state(message)[:2] == (State.REJECTED, "7")
+    assert house.state(message)[:2] == (State.REJECTED, "rejected")
     assert house.orphaned() == []
 
 

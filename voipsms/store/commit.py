@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from voipsms.errors import NoCredit
@@ -253,7 +254,7 @@ class Commit:
         rows = [(n, r.gateway_id, r.sender, r.target) for n, r in receipts.items() if r.target]
         found: dict[int, _Sent] = {}
         taken = {0}
-        for n, *row in self._db.read_batch("match_doubts", rows) if rows else ():
+        for n, *row in sorted(self._db.read_batch("match_doubts", rows), key=itemgetter(1)) if rows else ():
             if n not in found and row[0] not in taken and receipts[n].state not in _NOT_YET:
                 taken.add(row[0])
                 found[n] = _Sent.of(tuple(row))
@@ -281,7 +282,8 @@ class Commit:
             return
         self._flush()
         states: defaultdict[int, dict[int, _Sent]] = defaultdict(dict)
-        for row in self._db.read_batch("parts_of", [(message_id,) for message_id in self._touched]):
+        rows = self._db.read_batch("parts_of", [(message_id,) for message_id in self._touched])
+        for row in sorted(rows, key=itemgetter(0, 1, 2)):  # the newest attempt of each part stays
             sent = _Sent.of(row)
             if sent.parts > 1:
                 states[sent.message_id][sent.part] = sent
@@ -294,8 +296,9 @@ class Commit:
     def _finish(self, sent: _Sent, state: State, error: str, comment: str) -> None:
         self._finished.add(sent.message_id)  # once, whatever else this batch says of it
         failed = state in FAILED
-        reason = error[:REASON] if failed and error.strip("0") else state.lower() if failed else ""
-        comment = comment[:COMMENT]
+        reason = state.lower() if failed else ""
+        told = (f"error {error}" if failed and error.strip("0") else "", comment)
+        comment = ": ".join(filter(None, told))[:COMMENT]
         refunded = failed and self._refund
         self._rows["update_messages"].append((sent.message_id, state, reason, comment, self._now))
         self._rows["update_cdrs"].append((sent.message_id, state, reason, comment, int(not refunded)))

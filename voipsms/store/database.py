@@ -10,7 +10,7 @@ import aiosql
 
 from voipsms.errors import StoreError
 from voipsms.resources import resource
-from voipsms.values import to_json
+from voipsms.values import from_json, to_json
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -22,6 +22,12 @@ POSTED = (
     "move_queue", "update_messages", "insert_cdrs", "update_cdrs", "insert_ledger", "apply_balances",
     "delete_queue", "insert_receipts", "delete_receipts",
 )  # fmt: skip
+
+
+# What a commit reads: on SQLite each is one JSON value, see there.
+GATHERED = frozenset(
+    {"find_ingress", "lock_accounts", "match_receipts", "match_receipts_again", "match_doubts", "parts_of"}
+)
 
 
 class Conflict(StoreError):
@@ -42,6 +48,7 @@ class Engine(Protocol):
     name: str
     driver: str  # aiosql's adapter
     begin: str
+    gathers: bool  # the statements in GATHERED give one JSON value instead of rows
     errors: tuple[type[Exception], ...]  # what the driver raises
 
     def connect(self) -> Any: ...
@@ -100,7 +107,9 @@ class Database:
         return self.write(name, rows=as_rows(rows))
 
     def read_batch(self, name: str, rows: Sequence[Sequence[Any]], **parameters: Any) -> list[Row]:
-        return self.read(name, rows=as_rows(rows), **parameters)
+        """As lists where a statement is GATHERED, and then in no order."""
+        found = self.read(name, rows=as_rows(rows), **parameters)
+        return from_json(found[0][0]) if self.engine.gathers and name in GATHERED else found
 
     def post(self, batches: Mapping[str, Sequence[Sequence[Any]]]) -> None:
         """The batches of a commit in one call, each by its name in POSTED. Each call of a statement costs a wait for

@@ -25,7 +25,9 @@ from voipsms.store.node import Node
 from voipsms.store.orphans import Orphans
 
 MOST = 2000  # entries a commit
-PACE = 0.004  # seconds between the starts of two commits at the least: what comes meanwhile shares the next one
+# Seconds between the starts of two commits at the least: what comes meanwhile shares the next one. Under load a longer
+# pace costs nobody time, since a commit waits for the one before anyhow, and saves a sixth of the CPU a message.
+PACE, PACE_LOADED, LOADED = 0.004, 0.010, 60  # after a commit of so many entries the second one holds
 CONFLICTS = 5  # the same batch is tried again so often at once
 PATIENCE = 5.0  # seconds that a door is left waiting for a commit whose outcome is not known
 _FROM_DOORS = (Accept, Remember, Amend)
@@ -193,7 +195,7 @@ class Journal:
         while True:
             began, mark, until = time.monotonic(), self._ids.next(), now_millis() + round(self._lease * 1000)
             written, owned = None, None
-            self._not_before = began + PACE
+            self._not_before = began + (PACE_LOADED if len(items) >= LOADED else PACE)
             try:
                 with self._db.transaction():
                     in_time = self._renew(mark, until)

@@ -25,6 +25,7 @@ class MysqlEngine:
     name = "mysql"
     driver = "pymysql"
     begin = "START TRANSACTION"
+    gathers = False
     errors: tuple[type[Exception], ...] = (pymysql.MySQLError, OSError, RuntimeError, ValueError)
 
     def __init__(self, parameters: dict[str, Any], busy: float) -> None:

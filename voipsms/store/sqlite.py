@@ -25,6 +25,7 @@ class SqliteEngine:
     name = "sqlite"
     driver = "sqlite3"
     begin = "BEGIN IMMEDIATE"
+    gathers = True
     errors: tuple[type[Exception], ...] = (sqlite3.Error, sqlite3.Warning, OverflowError, UnicodeError)
 
     def __init__(self, path: Path, busy: float) -> None:

@@ -11,16 +11,20 @@ from starlette.routing import BaseRoute, Route
 
 from voipsms import metrics
 
-Parts = Callable[[], Mapping[str, str | None]]  # part → what is wrong with it; None: usable
+Parts = Callable[[], Mapping[str, str | None]]  # part → what is wrong with it; None: usable. Sets their gauges, too
 
 
 def _healthz(request: Request) -> Response:
     return PlainTextResponse("alive\n")
 
 
-def _metrics(request: Request) -> Response:
-    body, content_type = metrics.exposition()
-    return Response(body, headers={"Content-Type": content_type})
+def _metrics(parts: Parts) -> Route:
+    async def exposition(request: Request) -> Response:
+        parts()
+        body, content_type = metrics.exposition()
+        return Response(body, headers={"Content-Type": content_type})
+
+    return Route("/metrics", exposition)
 
 
 def _readyz(parts: Parts) -> Route:
@@ -35,4 +39,4 @@ def _readyz(parts: Parts) -> Route:
 
 def build(parts: Parts, routes: Sequence[BaseRoute] = ()) -> Starlette:
     """The application: /healthz, /readyz and /metrics, then `routes`."""
-    return Starlette(routes=[Route("/healthz", _healthz), _readyz(parts), Route("/metrics", _metrics), *routes])
+    return Starlette(routes=[Route("/healthz", _healthz), _readyz(parts), _metrics(parts), *routes])
