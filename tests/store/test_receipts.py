@@ -282,7 +282,7 @@ def sweep(house: House) -> list[object]:
 
 
 def test_answered_to_another_process(house: House, engine: Engine) -> None:
-    assert house.hear("00FF", State.REJECTED, error="rejected") is False
+    assert house.hear("00FF", State.REJECTED, error="7") is False
     other = House(engine, number=7)
     message = other.taken("255", message=other.accepted())
     other.close()
