@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voipsms import config
+from voipsms import config, gateway_settings
 from voipsms.config import Config, Listen, example_file, load, mysql_parameters, parse
 from voipsms.errors import ConfigError
 
@@ -171,15 +171,15 @@ FAULTS: dict[str, tuple[str, str]] = {
     ),
     "smsurl of another kind": (
         "[global]\nsmsurl = ftp://a",
-        "[global] smsurl: must be http://…, https://… or SMPP;key=value;…",
+        "[global] smsurl: must be http(s)://…, SMPP;key=value;…, sip:…, mailto:…, null:… or the path of a program",
     ),
     "smsurl nearly SMPP": (
         "[global]\nsmsurl = SMPPS;server=a",
-        "[global] smsurl: must be http://…, https://… or SMPP;key=value;…",
+        "[global] smsurl: must be http(s)://…, SMPP;key=value;…, sip:…, mailto:…, null:… or the path of a program",
     ),
     "smpp url without value": (
         SMPP + "window",
-        "[global] smsurl: must be SMPP;key=value;…, and piece 2 has no value",
+        "[global] smsurl: must be key=value;…, and piece 2 has no value",
     ),
     "smpp url without server": (
         "[global]\nsmsurl = SMPP;window=1",
@@ -259,7 +259,7 @@ def test_any_text_is_settings_or_config_error(text: str) -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc", "Z"]), max_size=30))
 def test_any_value_is_taken_or_config_error(value: str) -> None:
     for section, kind in KINDS.items():
-        for name in config._names(kind):
+        for name in gateway_settings.key_names(kind):
             words = told(f"[{section}]\n{name} = {value}")
             assert not words or words.startswith(f"{FILE}: [{section}] ")
 
@@ -304,12 +304,12 @@ def sample() -> configparser.ConfigParser:
 
 @pytest.mark.parametrize("section", KINDS)
 def test_sample_has_every_key(section: str) -> None:
-    assert config._names(KINDS[section]) <= set(sample()[section])
+    assert gateway_settings.key_names(KINDS[section]) <= set(sample()[section])
 
 
 def test_sample_has_every_key_of_a_gateway() -> None:
-    smpp = {f"smpp_{name}" for name in config._names(config.SmppSettings)}
-    assert config._names(config.GatewaySettings) | smpp <= set(sample()["global"])
+    smpp = {f"smpp_{name}" for name in gateway_settings.key_names(gateway_settings.SmppSettings)}
+    assert gateway_settings.key_names(gateway_settings.GatewaySettings) | smpp <= set(sample()["global"])
     assert set(sample()["gateway:NAME"]) == {"smsurl"}
 
 

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "voipsms"
 LAYERS = (  # from the bottom; only within DECISIONS may a part import its neighbours
     {"", "values"},
     {"errors", "ini", "masking", "model", "resources"},
-    {"config", "connectors.port", "money", "passwords"},
+    {"connectors.port", "gateway_settings", "money", "passwords"},
+    {"config"},
     {"log", "metrics"},
     {"sip", "smpp", "sms"},
     {"connectors", "store"},

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import configparser
 import ipaddress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from voipsms.errors import ConfigError
-from voipsms.ini import BadValue, example, key, key_name, read_section, unknown_key, words
+from voipsms.gateway_settings import Fault, GatewaySettings, SmppSettings, is_gateway_key, key_names, read_gateway
+from voipsms.ini import BadValue, example, host_port, key, read_section, unknown_key, words
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -26,16 +28,6 @@ class Listen:
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.transport}:{host}:{self.port}"
-
-
-def host_port(text: str) -> tuple[str, int]:
-    """`host:port`, an IPv6 host in brackets. Raises BadValue."""
-    host, _, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    number = int(port) if port.isdecimal() and len(port) <= 5 else 65536
-    if not host.strip("[]") or (":" in host) != bracketed or number > 65535:
-        raise BadValue("must be host:port, an IPv6 host in brackets")
-    return host.strip("[]"), number
 
 
 def _sip_listen(text: str) -> tuple[Listen, ...]:
@@ -114,57 +106,6 @@ class GlobalSettings:
     queue: int = key(
         20000, "Messages that may wait for a provider; above it new ones get 503", unit="messages", least=1
     )
-
-
-@dataclass(frozen=True, slots=True)
-class SmppSettings:
-    """SMPP parameters, as `smpp_NAME` settings or `NAME=value` in `smsurl = SMPP;…`, in any case."""
-
-    server: str = key("", "Address of the SMSC; empty: this gateway does not speak SMPP")
-    serverport: int = key(2775, "Port of the SMSC", least=1, most=65535)
-    username: str = key("", "system_id of the bind")
-    password: str = key("", "Password of the bind", secret=True)
-    version: int = key(34, "SMPP version: 33, 34 or 50", parse=None, choices=("33", "34", "50"))
-    systemtype: str = key("", "system_type of the bind, 12 characters at most")
-    servicetype: int = key(
-        0, "service_type: 0 default, 1 CMT, 2 CPT, 3 VMN, 4 VMA, 5 WAP, 6 USSD, 7 CBS", least=0, most=7
-    )
-    timeout: float = key(60.0, "No PDU for so long: the session is dropped", unit="seconds", least=1)
-    sourceton: int = key(-1, "source_addr_ton; -1: 5 for letters, 1 for numbers", name="SourceTON", least=-1, most=255)
-    sourcenpi: int = key(-1, "source_addr_npi; -1: 0 for letters, 1 for numbers", name="SourceNPI", least=-1, most=255)
-    destinationton: int = key(1, "dest_addr_ton", name="DestinationTON", least=0, most=255)
-    destinationnpi: int = key(1, "dest_addr_npi", name="DestinationNPI", least=0, most=255)
-    bind: str = key("trx", "Kind of session: transceiver, or transmitters and one receiver", choices=("trx", "tx"))
-    sessions: int = key(1, "Sessions that submit", least=1, most=16)
-    window: int = key(100, "Submits that may wait for their answer, a session", unit="PDUs", least=1, most=2000)
-    enquire: float = key(25.0, "enquire_link after so much silence", unit="seconds", least=1)
-    response: float = key(
-        30.0, "A submit without an answer for so long has an unknown outcome", unit="seconds", least=0.1
-    )
-    longsms: str = key("udh", "Long texts: UDH in each part, or one message_payload", choices=("udh", "payload"))
-    receipts: bool = key(True, "Ask the SMSC for delivery receipts")
-
-
-@dataclass(frozen=True, slots=True)
-class GatewaySettings:
-    """One way out. `[global]` describes the gateway named `default`, `[gateway:NAME]` each further one."""
-
-    smsurl: str = key("", "http(s)://… with [tonum] [fromnum] [message] [smsid], or SMPP;key=value;…", secret=True)
-    smssenddata: str = key("", "Body of an HTTP POST; empty: GET", secret=True)
-    smssendheader: str = key("", "Further HTTP headers, `Name: value`, several separated by |", secret=True)
-    smssuccessstring: str = key("", "The answer means success where it contains this; several by |")
-    smsfailstring: str = key("", "The answer means failure where it contains this; several by |")
-    timeout: float = key(20.0, "The provider's HTTP answer is waited for so long", unit="seconds", least=0.1)
-    connections: int = key(20, "HTTP requests at once", least=1, most=1000)
-    tps: float = key(0.0, "Parts a second; 0: as many as the provider takes", unit="parts/s", least=0)
-    on_unknown: str = key(
-        "resend", "A submit without an answer: wait for its receipt, send it once more, or fail it",
-        choices=("wait", "resend", "fail"),
-    )  # fmt: skip
-    retries: int = key(5, "Attempts before a temporary failure becomes final", least=1)
-    retrydelay: float = key(5.0, "Delay before the second attempt; doubles each time", unit="seconds", least=0.01)
-    name: str = field(default="default", metadata={"hidden": True})
-    smpp: SmppSettings = field(default_factory=SmppSettings, metadata={"hidden": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,69 +199,27 @@ class _Faults:
     def add(self, section: str, name: str, right: str) -> None:
         self.lines.append(f"{self.file}: [{section}] {name}: {right}")
 
+    def of(self, section: str) -> Fault:
+        return partial(self.add, section)
+
     def check(self) -> None:
         if self.lines:
             raise ConfigError("\n".join(self.lines))
 
 
-def _names(kind: type) -> set[str]:
-    return {key_name(field).lower() for field in fields(kind) if not field.metadata.get("hidden")}
-
-
-def _speaks_smpp(url: str) -> bool:
-    return url.partition(";")[0].strip().upper() == "SMPP"
-
-
-def _smpp_url(url: str) -> dict[str, str]:
-    """`SMPP;key=value;…` → its pairs. Raises BadValue, without the text: it may be the rest of a password."""
-    pairs = {}
-    for place, piece in enumerate(piece.strip() for piece in url.split(";")[1:]):
-        name, equals, value = piece.partition("=")
-        if piece and not equals:
-            raise BadValue(f"must be SMPP;key=value;…, and piece {place + 1} has no value")
-        if piece:
-            pairs[name.strip().lower()] = value.strip()
-    return pairs
-
-
-def _gateway(name: str, section: str, values: dict[str, str], faults: _Faults) -> GatewaySettings:
-    """A gateway from its keys: its own, those with `smpp_`, and those inside `smsurl = SMPP;…`, which win."""
-    own = {k: v for k, v in values.items() if not k.startswith("smpp_")}
-    smpp = {k[5:]: v for k, v in values.items() if k.startswith("smpp_")}
-    url = own.get("smsurl", "")
-    if _speaks_smpp(url):
-        try:
-            for k, v in _smpp_url(url).items():
-                (own if k in ("tps", "on_unknown") else smpp)[k] = v
-        except BadValue as error:
-            faults.add(section, "smsurl", str(error))
-            return GatewaySettings(name=name)
-    elif url and not url.lower().startswith(("http://", "https://")):
-        faults.add(section, "smsurl", "must be http://…, https://… or SMPP;key=value;…")
-    smpp_settings = read_section(SmppSettings, smpp, lambda k, right: faults.add(section, f"smpp_{k}", right))
-    hidden = {"name", "smpp"}
-    for bad in [k for k in own if k in hidden]:
-        faults.add(section, bad, unknown_key(bad, _names(GatewaySettings)))
-        del own[bad]
-    gateway = read_section(GatewaySettings, own, lambda k, right: faults.add(section, k, right))
-    if _speaks_smpp(url) and not smpp_settings.server:
-        faults.add(section, "smsurl", "must name the SMSC: SMPP;server=…")
-    return replace(gateway, name=name, smpp=smpp_settings)
+def _is_one(gateway: GatewaySettings) -> bool:
+    return bool(gateway.smsurl or gateway.smpp.server or gateway.plugin)
 
 
 def _read_global(values: dict[str, str], faults: _Faults) -> tuple[GlobalSettings, GatewaySettings | None]:
-    sms_names, gateway_names = _names(GlobalSettings), _names(GatewaySettings)
-    sms, gateway = {}, {}
-    for name, text in values.items():
-        if name in gateway_names or name.startswith("smpp_"):
-            gateway[name] = text
-        elif name in sms_names:
-            sms[name] = text
-        else:
-            faults.add("global", name, unknown_key(name, sms_names | gateway_names))
-    settings = read_section(GlobalSettings, sms, lambda k, right: faults.add("global", k, right))
-    default = _gateway("default", "global", gateway, faults)
-    return settings, default if default.smsurl or default.smpp.server else None
+    gateway = {name: text for name, text in values.items() if is_gateway_key(name)}
+    sms = {name: text for name, text in values.items() if name not in gateway}
+    for name in sms.keys() - key_names(GlobalSettings):
+        faults.add("global", name, unknown_key(name, key_names(GlobalSettings) | key_names(GatewaySettings)))
+        del sms[name]
+    settings = read_section(GlobalSettings, sms, faults.of("global"))
+    default = read_gateway("default", gateway, faults.of("global"))
+    return settings, default if _is_one(default) else None
 
 
 def _parse(file: Path, text: str) -> configparser.ConfigParser:
@@ -358,14 +257,10 @@ def parse(text: str, file: Path) -> Config:
             found["sms"], default = _read_global(values, faults)
             gateways += [default] if default else []
         elif section in _SECTIONS:
-            found[section] = read_section(
-                _SECTIONS[section],
-                values,
-                lambda k, right, section=section: faults.add(section, k, right),  # type: ignore[misc]
-            )
+            found[section] = read_section(_SECTIONS[section], values, faults.of(section))
         elif section.startswith("gateway:") and section[8:].strip():
-            gateway = _gateway(section[8:].strip(), section, values, faults)
-            if not (gateway.smsurl or gateway.smpp.server):
+            gateway = read_gateway(section[8:].strip(), values, faults.of(section))
+            if not _is_one(gateway):
                 faults.add(section, "smsurl", "must be set")
             gateways.append(gateway)
         else:

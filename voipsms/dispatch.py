@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
-from voipsms.config import GatewaySettings
 from voipsms.connectors.port import Connector
 from voipsms.errors import (
     GatewayDown,
@@ -24,6 +23,7 @@ from voipsms.errors import (
     SubmitRefused,
     Throttled,
 )
+from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
 from voipsms.store.entries import Doubt, Entry, Fail, Postpone, Start, Take
 from voipsms.store.ids import now_millis

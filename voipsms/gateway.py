@@ -11,13 +11,14 @@ from pathlib import Path
 
 from voipsms import config as configuration
 from voipsms import log, metrics, telling
-from voipsms.config import Config, GatewaySettings
+from voipsms.config import Config
 from voipsms.connectors.port import Connector
 from voipsms.connectors.registry import connector_for
 from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.doors.sip import SipDoor
 from voipsms.errors import ConfigError, NodeLost, StoreError
+from voipsms.gateway_settings import GatewaySettings
 from voipsms.intake import Intake
 from voipsms.model import GatewayId, Micros, Receipt, UserId
 from voipsms.recovery import Claimed, resume

@@ -99,6 +99,16 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(word for word in (piece.strip() for piece in text.split(",")) if word)
 
 
+def host_port(text: str) -> tuple[str, int]:
+    """`host:port`, an IPv6 host in brackets. Raises BadValue."""
+    host, _, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    number = int(port) if port.isdecimal() and len(port) <= 5 else 65536
+    if not host.strip("[]") or (":" in host) != bracketed or number > 65535:
+        raise BadValue("must be host:port, an IPv6 host in brackets")
+    return host.strip("[]"), number
+
+
 _BY_TYPE: dict[Any, Parser] = {
     bool: _boolean, int: _integer, float: _real, Decimal: _decimal, str: str, tuple[str, ...]: words,
 }  # fmt: skip

@@ -66,6 +66,10 @@ class Submission(Value, frozen=True):
     ingress_key: bytes = b""
     client_ip: str = ""
     message_class: int | None = None
+    octets: bytes = b""  # of a binary message, which has no text
+    udh: bytes = b""  # a binary message's own user data header, with its length octet
+    due: Millis = Millis(0)  # not to be sent before; 0: at once
+    valid: int = 0  # seconds after which the provider shall give up; 0: as long as it keeps messages
 
 
 class Message(Value, frozen=True):
@@ -88,6 +92,10 @@ class Message(Value, frozen=True):
     client_ip: str = ""
     message_class: int | None = None
     ingress_key: bytes = b""
+    octets: bytes = b""  # see Submission
+    udh: bytes = b""
+    due: Millis = Millis(0)
+    valid: int = 0
 
 
 class Part(Value, frozen=True):

@@ -13,7 +13,6 @@ from tests.connectors.messages import message
 from tests.connectors.provider import Provider
 from tests.peers import certificates
 from voipsms import __version__
-from voipsms.config import GatewaySettings
 from voipsms.connectors import http
 from voipsms.connectors.http import HttpConnector
 from voipsms.errors import (
@@ -25,6 +24,7 @@ from voipsms.errors import (
     SubmitRefused,
     Throttled,
 )
+from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.model import GatewayId, State, Submitted
 

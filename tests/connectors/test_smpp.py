@@ -9,7 +9,6 @@ import pytest
 
 from tests.connectors.messages import message
 from tests.smpp.rig import PATIENCE, until
-from voipsms.config import GatewaySettings, SmppSettings
 from voipsms.connectors import smpp
 from voipsms.connectors.port import Connector
 from voipsms.connectors.smpp import SmppConnector, source_ton_npi, submit_error
@@ -22,6 +21,7 @@ from voipsms.errors import (
     SubmitRefused,
     Throttled,
 )
+from voipsms.gateway_settings import GatewaySettings, SmppSettings
 from voipsms.model import Coding, GatewayId, Message, Receipt, State, Submitted
 from voipsms.smpp.behaviour import Options
 from voipsms.smpp.deliveries import mobile_originated

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.connectors.messages import message
-from voipsms.config import GatewaySettings
 from voipsms.connectors.places import Unwritable
 from voipsms.connectors.template import RequestTemplate
 from voipsms.errors import ConfigError
+from voipsms.gateway_settings import GatewaySettings
 
 BASE = "http://api.test/send"
 NASTY = [

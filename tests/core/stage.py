@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from voipsms.config import GatewaySettings
 from voipsms.dispatch import GatewayQueue
 from voipsms.errors import SubmitError
+from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Message, Part, Submitted
 from voipsms.store.entries import Entry
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from voipsms.config import SmppSettings
+from voipsms.gateway_settings import SmppSettings
 from voipsms.smpp.client import Client
 from voipsms.smpp.link import Link
 from voipsms.smpp.pdu import Answer, Pdu, ShortMessage

@@ -7,8 +7,8 @@ import struct
 import pytest
 
 from tests.smpp.rig import PATIENCE, message, running, until
-from voipsms.config import SmppSettings
 from voipsms.errors import GatewayDown, OutcomeUnknown
+from voipsms.gateway_settings import SmppSettings
 from voipsms.smpp import link
 from voipsms.smpp.behaviour import Options
 from voipsms.smpp.client import bind_commands

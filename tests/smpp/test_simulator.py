@@ -11,8 +11,8 @@ from smpplib.client import Client as SmpplibClient
 from smpplib.consts import SMPP_CLIENT_STATE_OPEN
 
 from tests.smpp.rig import message, running, until
-from voipsms.config import SmppSettings
 from voipsms.errors import OutcomeUnknown
+from voipsms.gateway_settings import SmppSettings
 from voipsms.smpp.behaviour import ENDINGS, Options
 from voipsms.smpp.deliveries import mobile_originated
 from voipsms.smpp.link import Link

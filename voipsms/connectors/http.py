@@ -16,12 +16,12 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-from voipsms.config import GatewaySettings
 from voipsms.connectors import verdict
 from voipsms.connectors.places import Unwritable
 from voipsms.connectors.template import Request, RequestTemplate, values
 from voipsms.connectors.verdict import LONGEST_ANSWER, Outcome, Verdict
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError, SubmitFailed, SubmitRefused, Throttled
+from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.masking import mask_body, mask_headers, mask_number, mask_text, mask_url
 from voipsms.model import GatewayId, Message, Part, State, Submitted

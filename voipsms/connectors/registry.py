@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from voipsms.config import GatewaySettings
 from voipsms.connectors.http import HttpConnector
 from voipsms.connectors.port import Connector, Inbox
 from voipsms.connectors.smpp import SmppConnector
+from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger, masking
 from voipsms.model import GatewayId
 

@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from voipsms import metrics
-from voipsms.config import GatewaySettings
 from voipsms.connectors import deliver_sm
 from voipsms.connectors.port import Inbox
 from voipsms.errors import GatewayDown, StoreError, SubmitError, SubmitFailed, SubmitRefused, Throttled
+from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
 from voipsms.model import Coding, GatewayId, Message, Part, Receipt, State, Submitted
 from voipsms.smpp.client import Client

@@ -20,10 +20,10 @@ from jinja2 import StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from voipsms import __version__
-from voipsms.config import GatewaySettings
 from voipsms.connectors import places
 from voipsms.connectors.places import ESCAPES, Literal, Misplaced, Piece, Scanner, Value
 from voipsms.errors import ConfigError
+from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Message
 
 Render = Callable[[dict[str, str]], str]

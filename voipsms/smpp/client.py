@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Final
 
 from voipsms import metrics
-from voipsms.config import SmppSettings
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError
+from voipsms.gateway_settings import SmppSettings
 from voipsms.log import get_logger
 from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
 from voipsms.smpp.link import Link

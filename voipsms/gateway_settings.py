@@ -1,0 +1,275 @@
+"""The settings of a way out: what `[global]` says of the gateway named `default`, `[gateway:NAME]` of each further one.
+
+Names, values and defaults that the Mizu document knows are its own (seeds/002, "Configurations").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Final
+
+from voipsms.ini import BadValue, host_port, key, key_name, read_section, unknown_key, words
+
+Fault = Callable[[str, str], None]  # key, and what would be right
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One address of an SMSC; `secure`: by TLS."""
+
+    host: str
+    port: int
+    secure: bool = False
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'ssl:' if self.secure else ''}{host}:{self.port}"
+
+
+def _servers(text: str) -> tuple[Server, ...]:
+    found = []
+    for word in words(text):
+        secure = word.lower().startswith(("ssl:", "tls:"))
+        found.append(Server(*host_port(word[4:] if secure else word), secure))
+    return tuple(found)
+
+
+def _statuses(text: str) -> tuple[tuple[int, str], ...]:
+    """`0x58:wait, 1043:refuse` → command_status and verdict."""
+    found = []
+    for word in words(text):
+        code, colon, verdict = (piece.strip() for piece in word.partition(":"))
+        try:
+            number = int(code, 0)
+        except ValueError:
+            number = -1
+        if not colon or not 0 <= number <= 0xFFFFFFFF or verdict.lower() not in VERDICTS:
+            raise BadValue(f"must be STATUS:VERDICT, several by comma, verdicts being {', '.join(VERDICTS)}")
+        found.append((number, verdict.lower()))
+    return tuple(found)
+
+
+VERDICTS: Final = ("retry", "wait", "failover", "refuse", "unknown")
+_VERSIONS: Final = ("33", "34", "50")
+
+
+@dataclass(frozen=True, slots=True)
+class SmppSettings:
+    """SMPP parameters, as `smpp_NAME` settings, or `NAME=value` in `smpp_allparameters` or `smsurl = SMPP;…`."""
+
+    allparameters: str = key("", "Any of the parameters below in one: SMPP;key=value;…", secret=True)
+    server: str = key("", "Address of the SMSC; empty: this gateway does not speak SMPP")
+    serverport: int = key(2775, "Port of the SMSC", least=1, most=65535)
+    servers: tuple[Server, ...] = key((), "Further addresses, tried in turn: b:2775, ssl:c:8887", parse=_servers)
+    username: str = key("", "system_id of the bind")
+    password: str = key("", "Password of the bind", secret=True)
+    version: int = key(34, "SMPP version: 33, 34 or 50", choices=_VERSIONS)
+    secure: bool = key(False, "SMPP over TLS")
+    systemtype: str = key("", "system_type of the bind, 12 characters at most; NSMS: this account sends flash messages")
+    servicetype: int = key(
+        0, "service_type: 0 default, 1 CMT, 2 CPT, 3 VMN, 4 VMA, 5 WAP, 6 USSD, 7 CBS", least=0, most=7
+    )
+    msgpriority: int = key(1, "priority_flag: -1 default, 0 low, 1 normal, 2 high, 3 urgent", least=-1, most=3)
+    msgexpire: str = key("", "validity_period, as YYMMDDhhmmsstnnp: absolute (p + or -) or relative (p R)")
+    timeout: float = key(60.0, "No PDU for so long: the session is dropped", unit="seconds", least=1)
+    absolutetimeout: bool = key(
+        False, "timeout bounds the whole of an operation (bind, submit), not silence alone", name="AbsoluteTimeout"
+    )
+    recipients: str = key("", "Who gets each message, several by ; (at most 255); empty: its target; [tonum] is that")
+    recipienttype: int = key(0, "0: recipients are numbers; 1: names of distribution lists", least=0, most=1)
+    isdata: bool = key(False, "Send by data_sm instead of submit_sm, to one recipient")
+    extraconfig: str = key("", "Further parameters, key=value;key2=value2;", secret=True)
+    senderaddress: str = key("", "source_addr of every message; empty: its sender", name="SenderAddress")
+    sourceton: int = key(-1, "source_addr_ton; -1: 5 for letters, 1 for numbers", name="SourceTON", least=-1, most=255)
+    sourcenpi: int = key(-1, "source_addr_npi; -1: 0 for letters, 1 for numbers", name="SourceNPI", least=-1, most=255)
+    destinationton: int = key(1, "dest_addr_ton", name="DestinationTON", least=0, most=255)
+    destinationnpi: int = key(1, "dest_addr_npi", name="DestinationNPI", least=0, most=255)
+    datacoding: int = key(
+        -1, "data_coding of every message; -1: as its text needs. The text is coded as the number says",
+        name="DataCoding", least=-1, most=255,
+    )  # fmt: skip
+    hexstring: str = key("", "Octets in hexadecimal that are sent instead of every text", name="HexString")
+    inbuffersize: int = key(
+        0, "SO_RCVBUF of the connection; 0: the system's", name="InBufferSize", unit="octets", least=0
+    )
+    outbuffersize: int = key(
+        0, "SO_SNDBUF of the connection; 0: the system's", name="OutBufferSize", unit="octets", least=0
+    )
+    sslaccept: str = key("", "ANY or ALL: any certificate of the SMSC is accepted; empty or -: it must be a valid one")
+    sslencodig: str = key("", "The SMSC's certificate, PEM or base64: this one is accepted and no other")
+    sslcertstore: str = key("", "File with our certificate and key (sslstoretype says which), or the blob itself")
+    sslpwd: str = key("", "Password of sslcertstore", secret=True)
+    sslstoretype: int = key(
+        4, "What sslcertstore is: 2 PFX file, 3 PFX blob in base64, 4 PEM with certificate and key", least=0, most=4
+    )
+    sslsubject: str = key("*", "Subject that our certificate must have, such as CN=client; *: any")
+    bind: str = key(
+        "trx", "Kind of session: transceiver, transmitters and one receiver, or receiver alone",
+        choices=("trx", "tx", "rx"),
+    )  # fmt: skip
+    sessions: int = key(1, "Sessions that submit", least=1, most=16)
+    window: int = key(100, "Submits that may wait for their answer, a session", unit="PDUs", least=1, most=2000)
+    enquire: float = key(25.0, "enquire_link after so much silence", unit="seconds", least=1)
+    response: float = key(
+        30.0, "A submit without an answer for so long has an unknown outcome", unit="seconds", least=0.1
+    )
+    longsms: str = key(
+        "udh", "Long texts: UDH in each part, SAR TLVs, one message_payload, or parts that stand alone",
+        choices=("udh", "sar", "payload", "split"),
+    )  # fmt: skip
+    reference: int = key(8, "Bits of the reference in the UDH of a long text's parts", choices=("8", "16"))
+    flash: str = key(
+        "dcs", "Flash messages: by data_coding class 0, or by systemtype NSMS alone", choices=("dcs", "nsms")
+    )
+    receipts: bool = key(True, "Ask the SMSC for delivery receipts")
+    msgid: str = key(
+        "auto", "How message ids in answers and receipts compare: auto (any of them), hex (the answer's), dec",
+        choices=("auto", "hex", "dec"),
+    )  # fmt: skip
+    status: tuple[tuple[int, str], ...] = key(
+        (), "What single statuses mean here: 0x58:wait, 1043:refuse (retry, wait, failover, refuse, unknown)",
+        parse=_statuses,
+    )  # fmt: skip
+    outbind: str = key("", "host:port where the SMSC may connect and ask by outbind for a session; empty: nowhere")
+    outbindpassword: str = key("", "Password that its outbind must bring", secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewaySettings:
+    """One way out. `[global]` describes the gateway named `default`, `[gateway:NAME]` each further one."""
+
+    smsurl: str = key(
+        "", "http(s)://… with [tonum] [message] …, SMPP;key=value;…, sip:[tonum]@…, mailto:…, null:, or a program",
+        secret=True,
+    )  # fmt: skip
+    provider: str = key("", "Name of a file in plugins/providers, whose keys hold where this section has none")
+    plugin: str = key("", "A coded connector: path.py or package.module")
+    smssenddata: str = key(
+        "", "Body of an HTTP POST; empty: smssenddata_ID.txt, smssenddata.txt, else GET", secret=True
+    )
+    smssendheader: str = key(
+        "", "Further HTTP headers, `Name: value`, several by |; empty: smssendheader_ID.txt, smssendheader.txt",
+        secret=True,
+    )  # fmt: skip
+    smsmethod: str = key("auto", "auto: POST with a body, else GET", choices=("auto", "get", "post", "put"))
+    smsdialect: str = key(
+        "auto", "Language of the templates; auto: {{ }} is jinja, %number% is icewarp, else mizu",
+        choices=("auto", "mizu", "icewarp", "jinja"),
+    )  # fmt: skip
+    smssuccessstring: str = key("", "The answer means success where it contains this; several by |; re:PATTERN")
+    smsfailstring: str = key("", "The answer means failure where it contains this; several by |; re:PATTERN")
+    smsidregex: str = key("", "Pattern whose first group is the message's id in the answer; empty: the common shapes")
+    smsverifyurl: str = key("", "Asked later whether a message was sent; [messageId] is the answer's id", secret=True)
+    smssenddataverify: str = key("", "Body of that request as a POST; empty: GET", secret=True)
+    smsverifydelay: int = key(6000, "Wait before asking", unit="milliseconds", least=0, most=600000)
+    smsbatch: int = key(1, "Recipients of the same text in one request", least=1, most=1000)
+    smsbatchseparator: str = key(",", "What stands between them in [tonum]")
+    smsbatchwait: float = key(0.05, "How long a request waits for more of them", unit="seconds", least=0, most=10)
+    sender: str = key("", "Sender of every message; empty: its own")
+    timeout: float = key(
+        20.0, "The provider's HTTP answer, or a program, is waited for so long", unit="seconds", least=0.1
+    )
+    connections: int = key(20, "HTTP requests, or programs, at once", least=1, most=1000)
+    certificate: str = key("", "PEM file with our certificate, and its key where it is in it")
+    certificatekey: str = key("", "PEM file with its private key")
+    ca: str = key("", "PEM file with the authorities that the server's certificate may come from; empty: the system's")
+    verify_tls: bool = key(True, "The server's certificate must be valid")
+    proxy: str = key("", "http://user:password@host:port of the HTTP proxy", secret=True)
+    user: str = key("", "[user] in templates; the name for a SIP provider's digest")
+    password: str = key("", "[password] in templates; the password for a SIP provider's digest", secret=True)
+    apikey: str = key("", "[apikey] in templates", secret=True)
+    option: str = key("", "[option] in templates: what a provider's file says it is")
+    tps: float = key(0.0, "Parts a second; 0: as many as the provider takes", unit="parts/s", least=0)
+    on_unknown: str = key(
+        "resend", "A submit without an answer: wait for its receipt, send it once more, or fail it",
+        choices=("wait", "resend", "fail"),
+    )  # fmt: skip
+    retries: int = key(5, "Attempts before a temporary failure becomes final", least=1)
+    retrydelay: float = key(5.0, "Delay before the second attempt; doubles each time", unit="seconds", least=0.01)
+    name: str = field(default="default", metadata={"hidden": True})
+    smpp: SmppSettings = field(default_factory=SmppSettings, metadata={"hidden": True})
+
+
+_HIDDEN: Final = frozenset({"name", "smpp"})
+_OURS_IN_URL: Final = frozenset({"tps", "on_unknown"})  # keys of the gateway itself that may stand in smsurl = SMPP;…
+
+
+def key_names(kind: type) -> set[str]:
+    """The keys of a section, as a file may spell them, in lower case."""
+    return {key_name(field).lower() for field in fields(kind) if not field.metadata.get("hidden")}
+
+
+def is_gateway_key(name: str) -> bool:
+    return name.startswith("smpp_") or name in key_names(GatewaySettings)
+
+
+def speaks_smpp(url: str) -> bool:
+    return kind_of_url(url) == "smpp"
+
+
+_KINDS: Final = (
+    ("http", re.compile(r"https?://", re.IGNORECASE)),
+    ("smpp", re.compile(r"SMPP\s*(?:;|\Z)", re.IGNORECASE)),
+    ("sip", re.compile(r"sips?:", re.IGNORECASE)),
+    ("mail", re.compile(r"mailto:", re.IGNORECASE)),
+    ("null", re.compile(r"null:", re.IGNORECASE)),
+    ("program", re.compile(r"[\"']?\.{0,2}/")),
+)
+_RIGHT_URL: Final = "must be http(s)://…, SMPP;key=value;…, sip:…, mailto:…, null:… or the path of a program"
+
+
+def kind_of_url(url: str) -> str:
+    """What kind of gateway an smsurl is for; empty: of none."""
+    return next((kind for kind, pattern in _KINDS if pattern.match(url)), "")
+
+
+def pairs(text: str) -> dict[str, str]:
+    """`key=value;…` → its pairs. Raises BadValue, without the text: it may be the rest of a password."""
+    found = {}
+    for place, piece in enumerate(piece.strip() for piece in text.split(";")):
+        name, equals, value = piece.partition("=")
+        if piece and not equals:
+            raise BadValue(f"must be key=value;…, and piece {place + 1} has no value")
+        if piece:
+            found[name.strip().lower()] = value.strip()
+    return found
+
+
+def _without_kind(text: str) -> str:
+    return text.partition(";")[2] if speaks_smpp(text) else text
+
+
+def _smpp_values(own: Mapping[str, str], smpp: dict[str, str], fault: Fault) -> dict[str, str]:
+    """Every SMPP parameter of a section, wherever it stands: a later place of `places` wins over an earlier one."""
+    url = own.get("smsurl", "")
+    places = {
+        "smpp_allparameters": _without_kind(smpp.get("allparameters", "")),
+        "smsurl": _without_kind(url) if speaks_smpp(url) else "",
+    }
+    found: dict[str, str] = {}
+    for name, text in places.items():
+        try:
+            found |= pairs(text)
+        except BadValue as error:
+            fault(name, str(error))
+            found.setdefault("server", "?")
+    return smpp | found
+
+
+def read_gateway(name: str, values: Mapping[str, str], fault: Fault) -> GatewaySettings:
+    """A gateway from the keys of its section."""
+    own = {k: v for k, v in values.items() if not k.startswith("smpp_")}
+    smpp = _smpp_values(own, {k[5:]: v for k, v in values.items() if k.startswith("smpp_")}, fault)
+    own |= {k: smpp.pop(k) for k in _OURS_IN_URL & smpp.keys()}
+    settings = read_section(SmppSettings, smpp, lambda k, right: fault(f"smpp_{k}", right))
+    for bad in _HIDDEN & own.keys():
+        fault(bad, unknown_key(bad, key_names(GatewaySettings)))
+        del own[bad]
+    gateway = read_section(GatewaySettings, own, fault)
+    if gateway.smsurl and not kind_of_url(gateway.smsurl):
+        fault("smsurl", _RIGHT_URL)
+    if speaks_smpp(gateway.smsurl) and not settings.server:
+        fault("smsurl", "must name the SMSC: SMPP;server=…")
+    return replace(gateway, name=name, smpp=settings)
