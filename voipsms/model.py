@@ -109,11 +109,15 @@ class Part(Value, frozen=True):
 
 
 class Submitted(Value, frozen=True):
-    """A provider took a part. `state` is ENROUTE where a receipt will follow, else ACCEPTED."""
+    """A provider took a part. `state` is ENROUTE where a receipt will follow, else ACCEPTED.
+
+    `unverified`: the connector's `verify` is to be asked whether that is true.
+    """
 
     provider_id: str
     state: State = State.ENROUTE
     comment: str = ""
+    unverified: bool = False
 
 
 class Receipt(Value, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from voipsms.model import Message, Part, Receipt, Submitted
 
@@ -55,4 +55,42 @@ class Connector(Protocol):
 
     async def close(self) -> None:
         """Ends sessions in the protocol's own way (unbind). No submit is under way then."""
+        ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """A connector whose provider is asked by a second request whether a message was really sent."""
+
+    verify_delay: float  # seconds between the first answer and that request
+
+    async def verify(self, message: Message, provider_id: str) -> Submitted:
+        """The provider's second answer. Raises SubmitRefused where it says that the message was not sent, any other
+        SubmitError where it says nothing."""
+        ...
+
+
+@runtime_checkable
+class Querier(Protocol):
+    """A connector whose provider can be asked for, and told to forget, what it took."""
+
+    async def query(self, message: Message, provider_id: str) -> Receipt | None:
+        """Its state there; None: it is still on its way, or the provider doesn't know. Raises SubmitError."""
+        ...
+
+    async def cancel(self, message: Message, provider_id: str) -> None:
+        """Raises SubmitRefused where it can't be stopped any more, another SubmitError where that isn't known."""
+        ...
+
+    async def replace(self, message: Message, provider_id: str, text: str) -> None:
+        """Another text for a message that is not delivered yet. Raises as `cancel`."""
+        ...
+
+
+class Selector(Protocol):
+    """The operator's own database, for `{SELECT …}` in templates."""
+
+    async def select(self, sql: str, values: Sequence[str]) -> str:
+        """First column of the first row; `sql` marks each value by `?`. Raises SubmitFailed where the database is out
+        of reach, SubmitRefused where the statement fails or finds no row."""
         ...
