@@ -156,6 +156,24 @@ class HttpSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MailSettings:
+    """The SMTP server that mail gateways (smsurl = mailto:…) hand their mail to."""
+
+    server: str = key("", "Host of the SMTP server; empty: no mail can be sent")
+    port: int = key(587, "Its port: 587 with starttls, 465 with ssl, 25 with none", least=1, most=65535)
+    tls: str = key(
+        "starttls", "How the connection is secured: not at all, after STARTTLS, from its first octet",
+        choices=("none", "starttls", "ssl"),
+    )  # fmt: skip
+    ca: str = key("", "PEM file with the authorities that its certificate may come from; empty: the system's")
+    verify_tls: bool = key(True, "Its certificate must be valid")
+    user: str = key("", "Name for SMTP AUTH; empty: none")
+    password: str = key("", "Its password", secret=True)
+    sender: str = key("", "Address that mail is from: gateway@example.com")
+    timeout: float = key(30.0, "Each answer of the server is waited for so long", unit="seconds", least=0.1)
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     level: str = key("info", "debug shows every SIP message, PDU and HTTP exchange",
                      choices=("debug", "info", "warning", "error"))  # fmt: skip
@@ -171,6 +189,7 @@ class Config:
     database: DatabaseSettings = DatabaseSettings()
     sip: SipSettings = SipSettings()
     http: HttpSettings = HttpSettings()
+    mail: MailSettings = MailSettings()
     log: LogSettings = LogSettings()
     gateways: tuple[GatewaySettings, ...] = ()
 
@@ -179,12 +198,15 @@ class Config:
         return self.folder / name
 
 
-_SECTIONS = {"database": DatabaseSettings, "sip": SipSettings, "http": HttpSettings, "log": LogSettings}
+_SECTIONS = {
+    "database": DatabaseSettings, "sip": SipSettings, "http": HttpSettings, "mail": MailSettings, "log": LogSettings,
+}  # fmt: skip
 _MEANINGS = {
     "global": "The gateway named `default`, from smsurl to the last smpp_ key, and what holds for every message.",
     "database": "Where everything is kept.",
     "sip": "The door for SIP MESSAGE.",
     "http": "Health and metrics.",
+    "mail": "The SMTP server of mail gateways.",
     "log": "What is logged, and where.",
 }
 
