@@ -191,6 +191,11 @@ class GatewaySettings:
     name: str = field(default="default", metadata={"hidden": True})
     smpp: SmppSettings = field(default_factory=SmppSettings, metadata={"hidden": True})
 
+    @property
+    def section(self) -> str:
+        """Where they stand in the file, for whoever says what is wrong with them."""
+        return "global" if self.name == "default" else f"gateway:{self.name}"
+
 
 _HIDDEN: Final = frozenset({"name", "smpp"})
 _OURS_IN_URL: Final = frozenset({"tps", "on_unknown"})  # keys of the gateway itself that may stand in smsurl = SMPP;…

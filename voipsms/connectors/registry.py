@@ -3,32 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from voipsms.connectors.http import HttpConnector
-from voipsms.connectors.port import Connector, Inbox
+from voipsms.connectors.port import Connector, Inbox, Selector
 from voipsms.connectors.smpp import SmppConnector
-from voipsms.gateway_settings import GatewaySettings
+from voipsms.errors import ConfigError
+from voipsms.gateway_settings import GatewaySettings, kind_of_url
 from voipsms.log import get_logger, masking
 from voipsms.model import GatewayId
 
 Wake = Callable[[], None]
 
 
-def _smpp(gateway_id: GatewayId, settings: GatewaySettings, inbox: Inbox, wake: Wake) -> Connector:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a connector is built with. Relative paths of its settings start at `folder`."""
+
+    gateway_id: GatewayId
+    settings: GatewaySettings
+    inbox: Inbox
+    wake: Wake
+    folder: Path
+    selector: Selector | None
+
+
+def _smpp(at: Place) -> Connector:
     log = get_logger("smpp")
     trace = (lambda direction, text: log.debug("pdu", way=direction, what=text)) if log.debugging else None
-    return SmppConnector(gateway_id, settings, inbox, wake, trace=trace, mask=masking())
+    return SmppConnector(at.gateway_id, at.settings, at.inbox, at.wake, trace=trace, mask=masking())
 
 
-def _http(gateway_id: GatewayId, settings: GatewaySettings, inbox: Inbox, wake: Wake) -> Connector:
+def _http(at: Place) -> Connector:
     log = get_logger("http")
-    return HttpConnector(gateway_id, settings, wake, trace=log.debug if log.debugging else None, mask=masking())
+    trace = log.debug if log.debugging else None
+    return HttpConnector(at.gateway_id, at.settings, at.wake, trace=trace, mask=masking())
 
 
-_KINDS: Final = {"smpp": _smpp, "http": _http}
+_KINDS: Final[dict[str, Callable[[Place], Connector]]] = {"smpp": _smpp, "http": _http}
 
 
-def connector_for(gateway_id: GatewayId, settings: GatewaySettings, inbox: Inbox, wake: Wake) -> Connector:
-    """Raises ConfigError where the gateway's template can't be compiled."""
-    return _KINDS["smpp" if settings.smpp.server else "http"](gateway_id, settings, inbox, wake)
+def _kind(settings: GatewaySettings) -> str:
+    if settings.plugin:
+        return "plugin"
+    return "smpp" if settings.smpp.server else kind_of_url(settings.smsurl)
+
+
+def connector_for(
+    gateway_id: GatewayId,
+    settings: GatewaySettings,
+    inbox: Inbox,
+    wake: Wake,
+    *,
+    folder: Path = Path(),
+    selector: Selector | None = None,
+) -> Connector:
+    """Raises ConfigError where the gateway can't be built from its settings."""
+    build = _KINDS.get(_kind(settings))
+    if build is None:
+        raise ConfigError(f"[{settings.section}] smsurl: there is no connector for it")
+    return build(Place(gateway_id, settings, inbox, wake, folder, selector))
