@@ -7,12 +7,20 @@ from voipsms.smpp.pdu import (
     Answer,
     Bind,
     BindAnswer,
+    Cancel,
     DataMessage,
+    Destination,
+    DistributionList,
+    MultiAnswer,
+    MultiMessage,
     Nothing,
+    Outbind,
     Pdu,
     Query,
     QueryAnswer,
+    Replace,
     ShortMessage,
+    Unsuccess,
 )
 
 
@@ -125,4 +133,64 @@ PDUS: dict[str, tuple[bytes, Pdu]] = {
         Pdu(0x103, 0, 4, DataMessage("", 1, 1, "3630", 1, 1, "361", 4, 1, 0), ((0x0424, b"hi"),)),
     ),
     "data_sm_resp": (octets("00000013 80000103 00000000 00000004", "'7a", "00"), Pdu(0x80000103, 0, 4, Answer("7a"))),
+    "data_sm_resp with TLVs": (
+        octets("0000001C 80000103 00000000 00000004", "'7a", "00", "0425 0001 02", "0428 0000"),
+        Pdu(0x80000103, 0, 4, Answer("7a"), ((0x0425, b"\x02"), (0x0428, b""))),
+    ),
+    "submit_multi": (
+        octets(
+            "00000038 00000021 00000000 00000008",
+            *("00 05 00", "'Foo", "00", "03", "01 01 01", "'361", "00", "02", "'friends", "00", "01 00 00", "00"),
+            *("00 00 00 00 00 01 00 00 00 02", "'hi"),
+        ),
+        Pdu(
+            0x21, 0, 8,
+            MultiMessage(
+                "", 5, 0, "Foo", (Destination(1, 1, "361"), DistributionList("friends"), Destination()),
+                registered_delivery=1, short_message=b"hi",
+            ),
+        ),
+    ),
+    "submit_multi with message_payload": (
+        octets(
+            "00000029 00000021 00000000 00000008",
+            *("00 00 00 00", "01", "02", "'all", "00", "00 00 00 00 00 00 00 00 00 00", "0424 0001", "'x"),
+        ),
+        Pdu(0x21, 0, 8, MultiMessage(dest_addresses=(DistributionList("all"),)), ((0x0424, b"x"),)),
+    ),
+    "submit_multi_resp": (
+        octets(
+            "00000025 80000021 00000000 00000008",
+            *("'1f", "00", "02", "01 01", "'361", "00", "0000000B", "00 00 00", "00000417"),
+        ),
+        Pdu(0x80000021, 0, 8, MultiAnswer("1f", (Unsuccess(1, 1, "361", 0x0B), Unsuccess(0, 0, "", 0x417)))),
+    ),
+    "submit_multi_resp, all taken, with a TLV": (
+        octets("00000019 80000021 00000000 00000008", "'1f", "00", "00", "0428 0001 63"),
+        Pdu(0x80000021, 0, 8, MultiAnswer("1f"), ((0x0428, b"\x63"),)),
+    ),
+    "submit_multi_resp refused, without a body": (
+        octets("00000010 80000021 00000033 00000008"),
+        Pdu(0x80000021, 0x33, 8, MultiAnswer()),
+    ),
+    "cancel_sm": (
+        octets(
+            "00000023 00000008 00000000 00000009",
+            *("'CMT", "00", "'1f", "00 05 00", "'Foo", "00 01 01", "'361", "00"),
+        ),
+        Pdu(8, 0, 9, Cancel("CMT", "1f", 5, 0, "Foo", 1, 1, "361")),
+    ),
+    "cancel_sm_resp": (octets("00000010 80000008 00000011 00000009"), Pdu(0x80000008, 0x11, 9, Nothing())),
+    "replace_sm": (
+        octets(
+            "00000030 00000007 00000000 0000000A",
+            *("'1f", "00 05 00", "'Foo", "00", "00", "'000001000000000R", "00 01 00 02", "'hi"),
+        ),
+        Pdu(7, 0, 10, Replace("1f", 5, 0, "Foo", "", "000001000000000R", 1, 0, b"hi")),
+    ),
+    "replace_sm_resp": (octets("00000010 80000007 00000000 0000000A"), Pdu(0x80000007, 0, 10, Nothing())),
+    "outbind": (
+        octets("0000001C 0000000B 00000000 00000001", "'smsc", "00", "'secret", "00"),
+        Pdu(0x0B, 0, 1, Outbind("smsc", "secret")),
+    ),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,22 +13,33 @@ from tests.smpp.pdus import PDUS, octets
 from voipsms.smpp.codec import Framer, decode, encode
 from voipsms.smpp.pdu import (
     DELIVER_SM,
+    LAYOUTS,
     LONGEST,
     RESPONSE,
     SUBMIT_SM,
     SUBMIT_SM_RESP,
     Answer,
     Bind,
+    Body,
+    Destination,
+    DistributionList,
+    MultiAnswer,
+    MultiMessage,
     Nothing,
+    Parameter,
     Pdu,
     PduError,
+    Replace,
     ShortMessage,
+    Unsuccess,
 )
 from voipsms.smpp.status import (
     ESME_RINVCMDID,
     ESME_RINVCMDLEN,
+    ESME_RINVDESTFLAG,
     ESME_RINVDSTADR,
     ESME_RINVMSGLEN,
+    ESME_RINVNUMDESTS,
     ESME_RINVOPTPARSTREAM,
     ESME_RINVPARLEN,
     ESME_RINVSERTYP,
@@ -49,8 +61,8 @@ def test_decode(frame: bytes, pdu: Pdu) -> None:
 @EVERY
 def test_encode(frame: bytes, pdu: Pdu) -> None:
     again = encode(pdu.command_id, pdu.command_status, pdu.sequence_number, pdu.body, pdu.tlvs)
-    # By §4.4.2 the body of a refusal may be left away; we write its NUL.
-    assert again in (frame, with_length(frame + b"\0"))
+    # By §4.4.2 the body of a refusal may be left away; we write its NUL, and a count of none for submit_multi.
+    assert again in (frame, with_length(frame + b"\0"), with_length(frame + b"\0\0"))
 
 
 def read(octets: bytes) -> Pdu | PduError:
@@ -137,7 +149,7 @@ def test_message_id_without_its_nul() -> None:
     assert decode(with_length(frame[:-1])) == pdu
 
 
-@pytest.mark.parametrize("command_id", [0, 7, 8, 0x0B, 0x21, 0x99, 0x80000021, 0xFFFFFFFF], ids=hex)
+@pytest.mark.parametrize("command_id", [0, 0x0A, 0x16, 0x99, 0x111, 0x8000000B, 0x80000102, 0xFFFFFFFF], ids=hex)
 def test_unknown_command(command_id: int) -> None:
     with pytest.raises(PduError, match="is not understood, ESME_RINVCMDID") as raised:
         decode(struct.pack(">IIII", 16, command_id, 0, 77))
@@ -165,14 +177,36 @@ UNWRITABLE = {
     "NUL in a password": (Bind(password="a\0"), ESME_RINVPARLEN),
     "password too long": (Bind(password="x" * 256), ESME_RINVPARLEN),
     "NUL in an id": (Answer("\0"), ESME_RINVPARLEN),
+    "no destinations": (MultiMessage(), ESME_RINVNUMDESTS),
+    "too many destinations": (MultiMessage(dest_addresses=(Destination(),) * 256), ESME_RINVNUMDESTS),
+    "NUL in a list's name": (MultiMessage(dest_addresses=(DistributionList("a\0"),)), ESME_RINVPARLEN),
+    "status too great": (MultiAnswer("1", (Unsuccess(0, 0, "", 1 << 32),)), ESME_RINVPARLEN),
+    "too many unsuccessful": (MultiAnswer("1", (Unsuccess(),) * 256), ESME_RINVPARLEN),
+    "replacing text too long": (Replace(short_message=b"x" * 256), ESME_RINVPARLEN),
 }
 
 
 @pytest.mark.parametrize("body, command_status", UNWRITABLE.values(), ids=UNWRITABLE.keys())
-def test_what_no_pdu_can_carry(body: ShortMessage | Bind | Answer, command_status: int) -> None:
+def test_what_no_pdu_can_carry(body: Body, command_status: int) -> None:
     with pytest.raises(PduError) as raised:
         encode(SUBMIT_SM, 0, 1, body)
     assert raised.value.command_status == command_status
+
+
+def test_a_destination_that_is_neither_address_nor_list() -> None:
+    frame, _ = PDUS["submit_multi"]
+    at = frame.index(b"\2friends")
+    with pytest.raises(PduError, match="dest_flag 3") as raised:
+        decode(frame[:at] + b"\3" + frame[at + 1 :])
+    assert raised.value.command_status == ESME_RINVDESTFLAG
+
+
+def test_unsuccessful_destinations_as_far_as_they_go() -> None:
+    frame, pdu = PDUS["submit_multi_resp"]
+    assert isinstance(pdu.body, MultiAnswer)
+    for end in range(len(frame) - 1, 19, -1):
+        whole = pdu.body.unsuccess_sme[: 1 if end >= 30 else 0]
+        assert decode(with_length(frame[:end])).body == MultiAnswer("1f", whole)
 
 
 def test_tlvs_too_long() -> None:
@@ -257,6 +291,29 @@ _short_messages = st.builds(
     sm_default_msg_id=_octet,
     short_message=st.binary(max_size=255),
 )
+
+
+_destinations = st.one_of(st.builds(Destination, _octet, _octet, _string(20)), st.builds(DistributionList, _string(20)))
+_unsuccess = st.builds(Unsuccess, _octet, _octet, _string(20), st.integers(0, 0xFFFFFFFF))
+_VALUES: dict[Parameter, st.SearchStrategy[Any]] = {
+    Parameter.STRING: _string(255),
+    Parameter.OCTET: _octet,
+    Parameter.TEXT: st.binary(max_size=255),
+    Parameter.DESTINATIONS: st.lists(_destinations, min_size=1, max_size=5).map(tuple),
+    Parameter.UNSUCCESS: st.lists(_unsuccess, max_size=5).map(tuple),
+}
+_BY_TABLE = sorted(
+    command_id for command_id, (kind, _) in LAYOUTS.items() if kind not in (Nothing, ShortMessage, Answer)
+)
+
+
+@settings(max_examples=200)
+@given(st.data(), st.sampled_from(_BY_TABLE), _tlvs)
+def test_round_trip_by_table(data: st.DataObject, command_id: int, tlvs: tuple[tuple[int, bytes], ...]) -> None:
+    kind, layout = LAYOUTS[command_id]
+    values = [data.draw(_VALUES[parameter]) for _, parameter in layout]
+    body: Body = kind(*values)
+    assert decode(encode(command_id, 0, 1, body, tlvs)) == Pdu(command_id, 0, 1, body, tlvs)
 
 
 @settings(max_examples=150)

@@ -16,13 +16,17 @@ from voipsms.smpp.pdu import (
     BIND_RECEIVER,
     BIND_TRANSCEIVER,
     BIND_TRANSMITTER,
+    CANCEL_SM,
     DATA_SM,
     DELIVER_SM,
     ENQUIRE_LINK,
     GENERIC_NACK,
     NOTHING,
+    OUTBIND,
     QUERY_SM,
+    REPLACE_SM,
     RESPONSE,
+    SUBMIT_MULTI,
     SUBMIT_SM,
     SUBMIT_SM_RESP,
     UNBIND,
@@ -31,10 +35,15 @@ from voipsms.smpp.pdu import (
     Bind,
     BindAnswer,
     Body,
+    Cancel,
     DataMessage,
+    Destination,
+    MultiMessage,
+    Outbind,
     Pdu,
     PduError,
     Query,
+    Replace,
     ShortMessage,
     command_name,
 )
@@ -49,7 +58,11 @@ BODIES: dict[int, Body] = {
     SUBMIT_SM: ShortMessage(destination_addr="361"),
     DELIVER_SM: ShortMessage(source_addr="361"),
     DATA_SM: DataMessage(),
+    SUBMIT_MULTI: MultiMessage(dest_addresses=(Destination(1, 1, "361"),)),
     QUERY_SM: Query("1"),
+    CANCEL_SM: Cancel("", "1"),
+    REPLACE_SM: Replace("1"),
+    OUTBIND: Outbind("smsc"),
     ALERT_NOTIFICATION: Alert(),
     ENQUIRE_LINK: NOTHING,
     UNBIND: NOTHING,
@@ -104,7 +117,11 @@ bind_transmitter     ESME  -         -         -
 bind_receiver        ESME  -         -         -
 bind_transceiver     ESME  -         -         -
 submit_sm            -     ESME      -         ESME
+submit_multi         -     ESME      -         ESME
 query_sm             -     ESME      -         ESME
+cancel_sm            -     ESME      -         ESME
+replace_sm           -     ESME      -         ESME
+outbind              SMSC  -         -         -
 data_sm              -     ESME      SMSC      both
 deliver_sm           -     -         SMSC      SMSC
 alert_notification   -     -         SMSC      SMSC
@@ -142,7 +159,9 @@ def test_who_may_ask_what(side: Side, command_id: int, state: State, legal: bool
     else:
         assert asked == []
         bound_already = command_id in BINDS.values() and state in BINDS
-        refusals = [] if command_id == ALERT_NOTIFICATION else [ESME_RALYBND if bound_already else ESME_RINVBNDSTS]
+        refusals = (
+            [] if command_id in (ALERT_NOTIFICATION, OUTBIND) else [ESME_RALYBND if bound_already else ESME_RINVBNDSTS]
+        )
         assert [pdu.command_status for pdu in answers] == refusals
         assert theirs.state is state
 
@@ -277,7 +296,7 @@ def frame(command_id: int, body: bytes = b"", sequence: int = 5) -> bytes:
 
 BAD = {
     "unknown command": (frame(0x99), GENERIC_NACK, ESME_RINVCMDID),
-    "a command that we don't offer": (frame(0x21, b"\0" * 9), GENERIC_NACK, ESME_RINVCMDID),
+    "a command that we don't offer": (frame(0x111, b"\0" * 9), GENERIC_NACK, ESME_RINVCMDID),
     "truncated deliver_sm": (frame(DELIVER_SM, b"\0\1\1"), DELIVER_SM | RESPONSE, ESME_RINVCMDLEN),
     "truncated data_sm": (frame(DATA_SM, b"\0"), DATA_SM | RESPONSE, ESME_RINVCMDLEN),
 }

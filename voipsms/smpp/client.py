@@ -26,11 +26,18 @@ from voipsms.smpp.pdu import (
     BIND_RECEIVER,
     BIND_TRANSCEIVER,
     BIND_TRANSMITTER,
+    COMMANDS,
     SUBMIT_SM,
     UNBIND,
     Bind,
+    Body,
+    Cancel,
+    DataMessage,
+    MultiMessage,
     Pdu,
     PduError,
+    Query,
+    Replace,
     ShortMessage,
     Tlvs,
 )
@@ -46,6 +53,7 @@ MOST_WAITING: Final = 10_000  # submits that found the windows full
 UNBIND_TIME: Final = 3.0  # seconds that an SMSC has to answer unbind
 
 OnRequest = Callable[[Link, Pdu], None]
+Asked = ShortMessage | MultiMessage | DataMessage | Query | Cancel | Replace
 
 
 def bind_commands(settings: SmppSettings) -> tuple[int, ...]:
@@ -75,7 +83,7 @@ class Client:
         self._watch = watch(trace, mask) if trace else None
         self._links: list[Link] = []  # bound ones
         self._senders: list[Link] = []  # those of them that submit
-        self._backlog: deque[tuple[ShortMessage, Tlvs, asyncio.Future[Pdu]]] = deque()
+        self._backlog: deque[tuple[Body, Tlvs, asyncio.Future[Pdu]]] = deque()
         self._errors: dict[int, str] = {}  # why a session isn't bound, by its place in bind_commands
         self._exhausted = True  # free() is 0, and somebody may wait for it to grow
         self._closing = False
@@ -98,20 +106,28 @@ class Client:
         return room
 
     def submit(self, body: ShortMessage, tlvs: Tlvs = ()) -> asyncio.Future[Pdu]:
-        """The answer, of whatever status; or OutcomeUnknown where none comes.
+        """submit_sm. The answer, of whatever status; or OutcomeUnknown where none comes.
 
         Raises GatewayDown when no session is bound, PduError for what no PDU can carry.
         """
+        return self._ask(SUBMIT_SM, body.destination_addr, body, tlvs)
+
+    def request(self, body: Asked, tlvs: Tlvs = ()) -> asyncio.Future[Pdu]:
+        """As `submit`, by the command that `body` belongs to, on any session that submits. Its place in the window
+        is a submit's."""
+        return self._ask(COMMANDS[type(body)], _destination(body), body, tlvs)
+
+    def _ask(self, command_id: int, destination: str, body: Body, tlvs: Tlvs) -> asyncio.Future[Pdu]:
         if not self.ready:
             raise GatewayDown(self.last_error or "no session is bound")
         if len(self._backlog) >= MOST_WAITING:
             raise GatewayDown(f"{MOST_WAITING} submits wait already")
         answer: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
-        link = None if self._backlog else self._link_for(body.destination_addr)
+        link = None if self._backlog else self._link_for(destination)
         if link is None:
             self._backlog.append((body, tlvs, answer))
         else:
-            link.request(SUBMIT_SM, body, tlvs, answer)
+            link.request(command_id, body, tlvs, answer)
             if not link.room:
                 self.free()
         return answer
@@ -245,12 +261,12 @@ class Client:
 
     def _room(self) -> None:
         """Room may have grown: for what waits first, then for those who asked in vain."""
-        while self._backlog and (link := self._link_for(self._backlog[0][0].destination_addr)):
+        while self._backlog and (link := self._link_for(_destination(self._backlog[0][0]))):
             body, tlvs, answer = self._backlog.popleft()
             if answer.done():  # whoever asked was cancelled
                 continue
             try:
-                link.request(SUBMIT_SM, body, tlvs, answer)
+                link.request(COMMANDS[type(body)], body, tlvs, answer)
             except PduError as error:
                 answer.set_exception(error)
         if self._exhausted and self.free():
@@ -285,6 +301,11 @@ class Client:
             if not answer.done():
                 answer.set_exception(GatewayDown(reason))
         self._backlog.clear()
+
+
+def _destination(body: Body) -> str:
+    """What chooses the session; "" for what has no order among others."""
+    return body.destination_addr if isinstance(body, ShortMessage | DataMessage) else ""
 
 
 def _answered(answer: object, pdu: Pdu) -> None:

@@ -1,7 +1,7 @@
 """SMPP 3.4 PDUs: octets ↔ values, and a stream ↔ frames.
 
 submit_sm, deliver_sm and their answers, which are all but a few of the PDUs of any session, are written out by hand;
-the others follow the tables in pdu.py.
+the others follow the tables in pdu.py, parameter by parameter (parameters.py).
 
 Strictness: a request must be whole, else it is answered with the status in PduError. An answer can't be answered, and
 losing it would leave the outcome of a submit unknown, so an answer's damaged body or TLVs are read as far as they go.
@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from voipsms.smpp.parameters import READERS, WRITERS, c_octets, read_multi_answer
 from voipsms.smpp.pdu import (
     DATA_SM_RESP,
     DELIVER_SM,
@@ -23,6 +24,7 @@ from voipsms.smpp.pdu import (
     LONGEST_STRING,
     NOTHING,
     RESPONSE,
+    SUBMIT_MULTI_RESP,
     SUBMIT_SM,
     SUBMIT_SM_RESP,
     Answer,
@@ -97,19 +99,14 @@ def _read_answer(frame: bytes, at: int) -> tuple[Answer, int]:
 
 
 def _reader(kind: type[Body], layout: Layout) -> _Reader:
+    readers = tuple(READERS[parameter] for _, parameter in layout)
+
     def read(frame: bytes, at: int) -> tuple[Body, int]:
-        values: dict[str, object] = {}
-        for name, is_string in layout:
-            if is_string:
-                end = frame.index(0, at)
-                if end - at > LONGEST_STRING:
-                    raise PduError(f"{name} is longer than {LONGEST_STRING} octets", ESME_RINVPARLEN)
-                values[name] = frame[at:end].decode("latin-1")
-                at = end + 1
-            else:
-                values[name] = frame[at]
-                at += 1
-        return kind(**values), at  # type: ignore[arg-type]  # the layout is the class's own, see the tests
+        values = []
+        for read_parameter in readers:
+            value, at = read_parameter(frame, at)
+            values.append(value)
+        return kind(*values), at  # the layout is the class's own, see the tests
 
     return read
 
@@ -201,21 +198,15 @@ def _write_short_message(body: ShortMessage) -> bytes:
     return octets
 
 
-def _c_octets(name: str, value: str) -> bytes:
-    octets = value.encode("latin-1")
-    if b"\0" in octets or len(octets) > LONGEST_STRING:
-        raise PduError(f"{name} contains NUL or is longer than {LONGEST_STRING} octets", ESME_RINVPARLEN)
-    return octets + b"\0"
-
-
 def _write_answer(body: Answer) -> bytes:
-    return _c_octets("message_id", body.message_id)
+    return c_octets("message_id", body.message_id)
 
 
 def _writer(layout: Layout) -> Callable[[Body], bytes]:
+    writers = tuple((name, WRITERS[parameter]) for name, parameter in layout)
+
     def write(body: Body) -> bytes:
-        values = ((name, is_string, getattr(body, name)) for name, is_string in layout)
-        return b"".join(_c_octets(name, value) if is_string else b"%c" % value for name, is_string, value in values)
+        return b"".join([write_parameter(name, getattr(body, name)) for name, write_parameter in writers])
 
     return write
 
@@ -243,6 +234,7 @@ _READERS: Final[dict[int, _Reader]] = {
     SUBMIT_SM_RESP: _read_answer,
     DELIVER_SM_RESP: _read_answer,
     DATA_SM_RESP: _read_answer,
+    SUBMIT_MULTI_RESP: read_multi_answer,
 }
 _WRITERS: Final[dict[type[Body], Callable[..., bytes]]] = {
     **{kind: _writer(layout) for kind, layout in LAYOUTS.values()},

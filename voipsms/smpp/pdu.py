@@ -1,12 +1,14 @@
 """What SMPP 3.4 PDUs are: command ids, TLV tags, mandatory parameters, and the frozen values that they become.
 
-The only importer of smpplib, which gives the vocabulary: ids, tags, and each PDU's mandatory parameters in their order.
-Its own reader is not used: 2.2.4 takes a truncated submit_sm for a whole one, leaks KeyError and struct.error, stops
-at a TLV that it doesn't know, and costs 30 µs a PDU. See codec.py.
+The only importer of smpplib, which gives the vocabulary: ids, tags, and the mandatory parameters of the PDUs that it
+has (not submit_multi, cancel_sm, replace_sm, outbind). Its own reader is not used: 2.2.4 takes a truncated
+submit_sm for a whole one, leaks KeyError and struct.error, stops at a TLV that it doesn't know, and costs 30 µs a PDU.
+See codec.py.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 from smpplib import command as smpplib_command
@@ -27,7 +29,12 @@ GENERIC_NACK: Final[int] = command_codes.commands["generic_nack"]
 BIND_RECEIVER: Final[int] = command_codes.commands["bind_receiver"]
 BIND_TRANSMITTER: Final[int] = command_codes.commands["bind_transmitter"]
 BIND_TRANSCEIVER: Final[int] = command_codes.commands["bind_transceiver"]
+OUTBIND: Final[int] = command_codes.commands["outbind"]
 QUERY_SM: Final[int] = command_codes.commands["query_sm"]
+CANCEL_SM: Final[int] = command_codes.commands["cancel_sm"]
+REPLACE_SM: Final[int] = command_codes.commands["replace_sm"]
+SUBMIT_MULTI: Final[int] = command_codes.commands["submit_multi"]
+SUBMIT_MULTI_RESP: Final[int] = command_codes.commands["submit_multi_resp"]
 SUBMIT_SM: Final[int] = command_codes.commands["submit_sm"]
 SUBMIT_SM_RESP: Final[int] = command_codes.commands["submit_sm_resp"]
 DELIVER_SM: Final[int] = command_codes.commands["deliver_sm"]
@@ -44,6 +51,9 @@ MESSAGE_PAYLOAD: Final[int] = consts.OPTIONAL_PARAMS["message_payload"]
 NETWORK_ERROR_CODE: Final[int] = consts.OPTIONAL_PARAMS["network_error_code"]
 SC_INTERFACE_VERSION: Final[int] = consts.OPTIONAL_PARAMS["sc_interface_version"]
 SAR_MSG_REF_NUM: Final[int] = consts.OPTIONAL_PARAMS["sar_msg_ref_num"]
+SAR_TOTAL_SEGMENTS: Final[int] = consts.OPTIONAL_PARAMS["sar_total_segments"]
+SAR_SEGMENT_SEQNUM: Final[int] = consts.OPTIONAL_PARAMS["sar_segment_seqnum"]
+CONGESTION_STATE: Final = 0x0428  # SMPP 5.0 §4.8.4.18
 
 ESM_UDHI: Final = 0x40  # §5.2.12: short_message begins with a user data header
 ESM_TYPE: Final = 0x3C  # the message type's bits
@@ -93,7 +103,7 @@ class Answer(Value, frozen=True):
 
 
 class Nothing(Value, frozen=True):
-    """generic_nack, unbind, enquire_link and their answers."""
+    """generic_nack, unbind, enquire_link and their answers; the answers to cancel_sm and replace_sm."""
 
 
 class Bind(Value, frozen=True):
@@ -127,6 +137,56 @@ class DataMessage(Value, frozen=True):
     data_coding: int = 0
 
 
+class Destination(Value, frozen=True):
+    """An SME's address among those of submit_multi, §4.5.1.1."""
+
+    dest_addr_ton: int = 0
+    dest_addr_npi: int = 0
+    destination_addr: str = ""
+
+
+class DistributionList(Value, frozen=True):
+    """A list that the SMSC keeps, §4.5.1.2."""
+
+    dl_name: str = ""
+
+
+class MultiMessage(Value, frozen=True):
+    """submit_multi §4.5.1: 1 to 254 destinations (255 fit the octet that counts them)."""
+
+    service_type: str = ""
+    source_addr_ton: int = 0
+    source_addr_npi: int = 0
+    source_addr: str = ""
+    dest_addresses: tuple[Destination | DistributionList, ...] = ()
+    esm_class: int = 0
+    protocol_id: int = 0
+    priority_flag: int = 0
+    schedule_delivery_time: str = ""
+    validity_period: str = ""
+    registered_delivery: int = 0
+    replace_if_present_flag: int = 0
+    data_coding: int = 0
+    sm_default_msg_id: int = 0
+    short_message: bytes = b""
+
+
+class Unsuccess(Value, frozen=True):
+    """A destination that submit_multi was not taken for, §4.5.2.1."""
+
+    dest_addr_ton: int = 0
+    dest_addr_npi: int = 0
+    destination_addr: str = ""
+    error_status_code: int = 0
+
+
+class MultiAnswer(Value, frozen=True):
+    """submit_multi_resp §4.5.2."""
+
+    message_id: str = ""
+    unsuccess_sme: tuple[Unsuccess, ...] = ()
+
+
 class Query(Value, frozen=True):
     """query_sm §4.8.1."""
 
@@ -143,6 +203,40 @@ class QueryAnswer(Value, frozen=True):
     error_code: int = 0
 
 
+class Cancel(Value, frozen=True):
+    """cancel_sm §4.9.1; without a message_id every message between the two addresses is meant."""
+
+    service_type: str = ""
+    message_id: str = ""
+    source_addr_ton: int = 0
+    source_addr_npi: int = 0
+    source_addr: str = ""
+    dest_addr_ton: int = 0
+    dest_addr_npi: int = 0
+    destination_addr: str = ""
+
+
+class Replace(Value, frozen=True):
+    """replace_sm §4.10.1, which knows no data_coding: the text is coded as the one that it replaces."""
+
+    message_id: str = ""
+    source_addr_ton: int = 0
+    source_addr_npi: int = 0
+    source_addr: str = ""
+    schedule_delivery_time: str = ""
+    validity_period: str = ""
+    registered_delivery: int = 0
+    sm_default_msg_id: int = 0
+    short_message: bytes = b""
+
+
+class Outbind(Value, frozen=True):
+    """outbind §4.1.7, which has no answer but the ESME's bind_receiver."""
+
+    system_id: str = ""
+    password: str = ""
+
+
 class Alert(Value, frozen=True):
     """alert_notification §4.12.1, which has no answer."""
 
@@ -154,7 +248,10 @@ class Alert(Value, frozen=True):
     esme_addr: str = ""
 
 
-Body = ShortMessage | Answer | Nothing | Bind | BindAnswer | DataMessage | Query | QueryAnswer | Alert
+Body = (
+    ShortMessage | Answer | Nothing | Bind | BindAnswer | Outbind | DataMessage | MultiMessage | MultiAnswer | Query
+    | QueryAnswer | Cancel | Replace | Alert
+)  # fmt: skip
 NOTHING: Final = Nothing()
 
 
@@ -193,13 +290,40 @@ def has_answer(command_id: int) -> bool:
 # -- which PDU has which body -------------------------------------------------------------------------------------
 
 
-Layout = tuple[tuple[str, bool], ...]  # mandatory parameters in their order: name, and C-octet string or one octet
+class Parameter(Enum):
+    """How a mandatory parameter is written."""
+
+    STRING = "C-octet string"
+    OCTET = "integer of one octet"
+    TEXT = "sm_length and short_message"
+    DESTINATIONS = "number_of_dests and dest_address(es)"
+    UNSUCCESS = "no_unsuccess and unsuccess_sme(s)"
 
 
-def _layout(name: str) -> Layout:
+Layout = tuple[tuple[str, Parameter], ...]  # mandatory parameters in their order
+
+_BY_NAME: Final = {
+    "short_message": Parameter.TEXT,
+    "dest_addresses": Parameter.DESTINATIONS,
+    "unsuccess_sme": Parameter.UNSUCCESS,
+}
+
+
+def _smpplibs_layout(name: str) -> Layout:
     known = smpplib_command.factory(name, sequence=0)
     return tuple(
-        (field, known.params[field].type is str) for field in known.params_order if not known.field_is_optional(field)
+        (field, Parameter.STRING if known.params[field].type is str else Parameter.OCTET)
+        for field in known.params_order
+        if not known.field_is_optional(field)
+    )
+
+
+def _layout(name: str, kind: type[Body]) -> Layout:
+    if name not in _WITHOUT_SMPPLIB:
+        return _smpplibs_layout(name)
+    by_type = {"str": Parameter.STRING, "int": Parameter.OCTET}
+    return tuple(
+        (field, _BY_NAME.get(field) or by_type[kind.__annotations__[field]]) for field in kind.__struct_fields__
     )
 
 
@@ -217,6 +341,13 @@ _BODIES: Final[dict[str, type[Body]]] = {
     "submit_sm_resp": Answer,
     "deliver_sm": ShortMessage,
     "deliver_sm_resp": Answer,
+    "submit_multi": MultiMessage,
+    "submit_multi_resp": MultiAnswer,
+    "cancel_sm": Cancel,
+    "cancel_sm_resp": Nothing,
+    "replace_sm": Replace,
+    "replace_sm_resp": Nothing,
+    "outbind": Outbind,
     "unbind": Nothing,
     "unbind_resp": Nothing,
     "enquire_link": Nothing,
@@ -226,7 +357,19 @@ _BODIES: Final[dict[str, type[Body]]] = {
     "data_sm_resp": Answer,
 }
 
-# Commands that are not here get generic_nack: submit_multi, cancel_sm, replace_sm and outbind have no use for us.
+_WITHOUT_SMPPLIB: Final = frozenset(
+    {"submit_multi", "submit_multi_resp", "cancel_sm", "cancel_sm_resp", "replace_sm", "replace_sm_resp", "outbind"}
+)
+
 LAYOUTS: Final[dict[int, tuple[type[Body], Layout]]] = {
-    command_codes.commands[name]: (kind, _layout(name)) for name, kind in _BODIES.items()
+    command_codes.commands[name]: (kind, _layout(name, kind)) for name, kind in _BODIES.items()
+}
+# What an ESME may ask of an SMSC for a message, by the body that asks it.
+COMMANDS: Final[dict[type[Body], int]] = {
+    ShortMessage: SUBMIT_SM,
+    MultiMessage: SUBMIT_MULTI,
+    DataMessage: DATA_SM,
+    Query: QUERY_SM,
+    Cancel: CANCEL_SM,
+    Replace: REPLACE_SM,
 }

@@ -16,12 +16,17 @@ from voipsms.smpp.codec import Framer, decode, encode
 from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
 from voipsms.smpp.pdu import (
     ALERT_NOTIFICATION,
+    CANCEL_SM,
     DATA_SM,
     DELIVER_SM,
     ENQUIRE_LINK,
     GENERIC_NACK,
     NOTHING,
+    OUTBIND,
+    QUERY_SM,
+    REPLACE_SM,
     RESPONSE,
+    SUBMIT_MULTI,
     SUBMIT_SM,
     UNBIND,
     Body,
@@ -36,8 +41,8 @@ from voipsms.smpp.status import ESME_RALYBND, ESME_RINVBNDSTS, ESME_RINVCMDID, E
 
 LAST_SEQUENCE: Final = 0x7FFFFFFF  # §5.1.4; then 1 again
 
-
-_WINDOWED = frozenset({SUBMIT_SM, DELIVER_SM, DATA_SM})
+_WINDOWED = frozenset({SUBMIT_SM, SUBMIT_MULTI, DATA_SM, QUERY_SM, CANCEL_SM, REPLACE_SM, DELIVER_SM})
+_UNANSWERED = frozenset({ALERT_NOTIFICATION, OUTBIND})  # requests without an answer
 
 
 class NotAllowed(ProtocolError):
@@ -246,7 +251,7 @@ class Session:
     def _receive_bad(self, error: PduError) -> None:
         """A frame that is no PDU; the stream is whole, so the session goes on (§3.3)."""
         self._malformed(error)
-        if error.command_id >= RESPONSE or error.command_id == ALERT_NOTIFICATION:
+        if error.command_id >= RESPONSE or error.command_id in _UNANSWERED:
             self.strays += 1  # an answer is never answered, or two ends could nack each other for ever
         elif error.command_status == ESME_RINVCMDID or not has_answer(error.command_id):
             self.nack(error.sequence_number, error.command_status)
