@@ -5,9 +5,11 @@ Names, values and defaults that the Mizu document knows are its own (seeds/002, 
 
 from __future__ import annotations
 
+import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import Final
 
 from voipsms.ini import BadValue, host_port, key, key_name, read_section, unknown_key, words
@@ -52,7 +54,94 @@ def _statuses(text: str) -> tuple[tuple[int, str], ...]:
 
 
 VERDICTS: Final = ("retry", "wait", "failover", "refuse", "unknown")
+SERVICE_TYPES: Final = ("", "CMT", "CPT", "VMN", "VMA", "WAP", "USSD", "CBS")  # SMPP 3.4 §5.2.11, by Mizu's numbers
+MOST_RECIPIENTS: Final = 255
+LONGEST_ADDRESS: Final = 20  # characters, SMPP 3.4 §5.2.8
+TONUM: Final = "[tonum]"
 _VERSIONS: Final = ("33", "34", "50")
+_TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\d(\d\d)([+\-R])", re.ASCII)  # SMPP 3.4 §7.1.1
+_SUBJECT: Final = re.compile(r"\*?|[A-Za-z][A-Za-z0-9.]*\s*=[^,=]+(,\s*[A-Za-z][A-Za-z0-9.]*\s*=[^,=]+)*")
+_WINDOWS_STORES: Final = frozenset({"MY", "CA", "ROOT", "SPC"})
+
+
+def _service_type(text: str) -> int:
+    """Mizu's number, or the service_type itself, as in its example."""
+    if text.upper() in SERVICE_TYPES[1:]:
+        return SERVICE_TYPES.index(text.upper())
+    if not (text.isascii() and text.isdecimal() and int(text[:2]) < len(SERVICE_TYPES)):
+        raise BadValue("must be 0 to 7, or one of " + ", ".join(SERVICE_TYPES[1:]))
+    return int(text)
+
+
+def _time(text: str) -> str:
+    """SMPP 3.4 §7.1.1: absolute, or relative where it ends in R."""
+    found = _TIME.fullmatch(text.upper())
+    if text and not found:
+        raise BadValue("must be YYMMDDhhmmsstnnp: 15 digits, then +, - or R")
+    if found and found[8] != "R":
+        year, month, day, hour, minute, second, quarters = (int(digits) for digits in found.groups()[:7])
+        try:
+            datetime(2000 + year, month, day, hour, minute, second)
+        except ValueError as error:
+            raise BadValue(f"must be a time that there is ({error})") from None
+        if quarters > 48:
+            raise BadValue("must have nn, the quarters of an hour from UTC, at most 48")
+    return text.upper()
+
+
+def _recipients(text: str) -> tuple[str, ...]:
+    """Several by ; and, since that ends a pair within smsurl, by comma as well."""
+    found = tuple(word for word in (piece.strip().removeprefix("+") for piece in re.split("[;,]", text)) if word)
+    if len(found) > MOST_RECIPIENTS:
+        raise BadValue(f"must be {MOST_RECIPIENTS} recipients at the most, which {len(found)} are not")
+    for word in found:
+        if len(word) > LONGEST_ADDRESS and word.lower() != TONUM:
+            raise BadValue(f"must have at most {LONGEST_ADDRESS} characters each, which {word[:40]!r} has not")
+    return tuple(TONUM if word.lower() == TONUM else word for word in found)
+
+
+def _hex(text: str) -> str:
+    digits = re.sub(r"\s|^0[xX]", "", text)
+    if len(digits) % 2 or not re.fullmatch("[0-9A-Fa-f]*", digits):
+        raise BadValue("must be octets in hexadecimal, two digits each")
+    return digits.lower()
+
+
+def _short(most: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if len(text) > most or not text.isascii():
+            raise BadValue(f"must be at most {most} characters, all of them ASCII")
+        return text
+
+    return parse
+
+
+def _accepted(text: str) -> str:
+    if text.upper() not in ("", "-", "ANY", "ALL"):
+        raise BadValue("must be ANY, ALL, - or empty")
+    return text.upper()
+
+
+def _certificate(text: str) -> str:
+    """PEM or its base64 alone; both are kept as they are."""
+    body = re.sub(r"-----[^-]*-----|\s", "", text)
+    try:
+        base64.b64decode(body, validate=True)
+    except ValueError:
+        raise BadValue("must be a certificate: PEM, or its base64") from None
+    return text
+
+
+def _store(text: str) -> str:
+    if text.upper() in _WINDOWS_STORES:
+        raise BadValue("must be a file: there are no Windows certificate stores here")
+    return text
+
+
+def _subject(text: str) -> str:
+    if not _SUBJECT.fullmatch(text):
+        raise BadValue("must be * or NAME=value, several by comma, such as CN=client, O=Example")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +156,61 @@ class SmppSettings:
     password: str = key("", "Password of the bind", secret=True)
     version: int = key(34, "SMPP version: 33, 34 or 50", choices=_VERSIONS)
     secure: bool = key(False, "SMPP over TLS")
-    systemtype: str = key("", "system_type of the bind, 12 characters at most; NSMS: this account sends flash messages")
-    servicetype: int = key(
-        0, "service_type: 0 default, 1 CMT, 2 CPT, 3 VMN, 4 VMA, 5 WAP, 6 USSD, 7 CBS", least=0, most=7
+    systemtype: str = key(
+        "", "system_type of the bind, 12 characters at most; NSMS: this account sends flash messages", parse=_short(12)
     )
+    servicetype: int = key(
+        0, "service_type: 0 default, 1 CMT, 2 CPT, 3 VMN, 4 VMA, 5 WAP, 6 USSD, 7 CBS; or that word",
+        parse=_service_type,
+    )  # fmt: skip
     msgpriority: int = key(1, "priority_flag: -1 default, 0 low, 1 normal, 2 high, 3 urgent", least=-1, most=3)
-    msgexpire: str = key("", "validity_period, as YYMMDDhhmmsstnnp: absolute (p + or -) or relative (p R)")
+    msgexpire: str = key("", "validity_period, as YYMMDDhhmmsstnnp: absolute (p + or -) or relative (p R)", parse=_time)
     timeout: float = key(60.0, "No PDU for so long: the session is dropped", unit="seconds", least=1)
     absolutetimeout: bool = key(
         False, "timeout bounds the whole of an operation (bind, submit), not silence alone", name="AbsoluteTimeout"
     )
-    recipients: str = key("", "Who gets each message, several by ; (at most 255); empty: its target; [tonum] is that")
+    recipients: tuple[str, ...] = key(
+        (), "Who gets each message, several by ; or comma (at most 255); empty: its target, which [tonum] is, too",
+        parse=_recipients,
+    )  # fmt: skip
     recipienttype: int = key(0, "0: recipients are numbers; 1: names of distribution lists", least=0, most=1)
     isdata: bool = key(False, "Send by data_sm instead of submit_sm, to one recipient")
     extraconfig: str = key("", "Further parameters, key=value;key2=value2;", secret=True)
-    senderaddress: str = key("", "source_addr of every message; empty: its sender", name="SenderAddress")
-    sourceton: int = key(-1, "source_addr_ton; -1: 5 for letters, 1 for numbers", name="SourceTON", least=-1, most=255)
-    sourcenpi: int = key(-1, "source_addr_npi; -1: 0 for letters, 1 for numbers", name="SourceNPI", least=-1, most=255)
-    destinationton: int = key(1, "dest_addr_ton", name="DestinationTON", least=0, most=255)
-    destinationnpi: int = key(1, "dest_addr_npi", name="DestinationNPI", least=0, most=255)
+    senderaddress: str = key(
+        "", "source_addr of every message; empty: its sender", name="SenderAddress", parse=_short(LONGEST_ADDRESS)
+    )
+    sourceton: int = key(
+        -1, "source_addr_ton; -1: 5 for letters, 3 for short codes, 2 for numbers that begin with 0, 1 for others",
+        name="SourceTON", least=-1, most=6,
+    )  # fmt: skip
+    sourcenpi: int = key(-1, "source_addr_npi; -1: 0 for letters, 1 for numbers", name="SourceNPI", least=-1, most=18)
+    destinationton: int = key(-1, "dest_addr_ton; -1: as SourceTON", name="DestinationTON", least=-1, most=6)
+    destinationnpi: int = key(-1, "dest_addr_npi; -1: as SourceNPI", name="DestinationNPI", least=-1, most=18)
     datacoding: int = key(
         -1, "data_coding of every message; -1: as its text needs. The text is coded as the number says",
         name="DataCoding", least=-1, most=255,
     )  # fmt: skip
-    hexstring: str = key("", "Octets in hexadecimal that are sent instead of every text", name="HexString")
+    hexstring: str = key("", "Octets in hexadecimal that are sent instead of every text", name="HexString", parse=_hex)
     inbuffersize: int = key(
         0, "SO_RCVBUF of the connection; 0: the system's", name="InBufferSize", unit="octets", least=0
     )
     outbuffersize: int = key(
         0, "SO_SNDBUF of the connection; 0: the system's", name="OutBufferSize", unit="octets", least=0
     )
-    sslaccept: str = key("", "ANY or ALL: any certificate of the SMSC is accepted; empty or -: it must be a valid one")
-    sslencodig: str = key("", "The SMSC's certificate, PEM or base64: this one is accepted and no other")
-    sslcertstore: str = key("", "File with our certificate and key (sslstoretype says which), or the blob itself")
+    sslaccept: str = key(
+        "", "ANY or ALL: any certificate of the SMSC is accepted; empty or -: it must be a valid one", parse=_accepted
+    )
+    sslencodig: str = key(
+        "", "The SMSC's certificate, PEM or base64: this one is accepted and no other", parse=_certificate
+    )
+    sslcertstore: str = key(
+        "", "File with our certificate and key (sslstoretype says which), or the blob itself", parse=_store
+    )
     sslpwd: str = key("", "Password of sslcertstore", secret=True)
     sslstoretype: int = key(
         4, "What sslcertstore is: 2 PFX file, 3 PFX blob in base64, 4 PEM with certificate and key", least=0, most=4
     )
-    sslsubject: str = key("*", "Subject that our certificate must have, such as CN=client; *: any")
+    sslsubject: str = key("*", "Subject that our certificate must have, such as CN=client; *: any", parse=_subject)
     bind: str = key(
         "trx", "Kind of session: transceiver, transmitters and one receiver, or receiver alone",
         choices=("trx", "tx", "rx"),
@@ -123,9 +229,21 @@ class SmppSettings:
     flash: str = key(
         "dcs", "Flash messages: by data_coding class 0, or by systemtype NSMS alone", choices=("dcs", "nsms")
     )
+    scheduletime: str = key(
+        "absolute", "schedule_delivery_time of messages for later: absolute (UTC), relative, or none: we keep them",
+        choices=("absolute", "relative", "none"),
+    )  # fmt: skip
+    alphabet: str = key(
+        "gsm", "What data_coding 0 means to this SMSC: gsm, or latin1, and 1 is the GSM alphabet (Routo)",
+        choices=("gsm", "latin1"),
+    )  # fmt: skip
     receipts: bool = key(True, "Ask the SMSC for delivery receipts")
+    receiptcodes: str = key(
+        "smpp", "What a number as the state of a receipt means: smpp (message_state) or routo (its manual's codes)",
+        choices=("smpp", "routo"),
+    )  # fmt: skip
     msgid: str = key(
-        "auto", "How message ids in answers and receipts compare: auto (any of them), hex (the answer's), dec",
+        "auto", "Message ids: hex in answers and decimal in receipts (hex), the other way round (dec), or any (auto)",
         choices=("auto", "hex", "dec"),
     )  # fmt: skip
     status: tuple[tuple[int, str], ...] = key(
@@ -246,21 +364,46 @@ def _without_kind(text: str) -> str:
     return text.partition(";")[2] if speaks_smpp(text) else text
 
 
+_TEXTS_OF_PAIRS: Final = ("extraconfig", "allparameters")
+
+
+def _all_pairs(text: str) -> dict[str, str]:
+    """The pairs of a text, and those that stand in its extraconfig, over which its own win. Raises BadValue."""
+    found = pairs(_without_kind(text))
+    inner: dict[str, str] = {}
+    for name in _TEXTS_OF_PAIRS:
+        inner |= pairs(_without_kind(found.pop(name, "")))
+    return inner | found
+
+
 def _smpp_values(own: Mapping[str, str], smpp: dict[str, str], fault: Fault) -> dict[str, str]:
-    """Every SMPP parameter of a section, wherever it stands: a later place of `places` wins over an earlier one."""
+    """Every SMPP parameter of a section, wherever it stands: a later one of `places` wins over an earlier one, and
+    each of them over a setting of its own."""
     url = own.get("smsurl", "")
-    places = {
-        "smpp_allparameters": _without_kind(smpp.get("allparameters", "")),
-        "smsurl": _without_kind(url) if speaks_smpp(url) else "",
-    }
+    places = {f"smpp_{name}": smpp.get(name, "") for name in _TEXTS_OF_PAIRS}
+    places["smsurl"] = url if speaks_smpp(url) else ""
     found: dict[str, str] = {}
     for name, text in places.items():
         try:
-            found |= pairs(text)
+            found |= _all_pairs(text)
         except BadValue as error:
             fault(name, str(error))
             found.setdefault("server", "?")
     return smpp | found
+
+
+def _smpp_conflicts(smpp: SmppSettings) -> Iterator[tuple[str, str]]:
+    """What no single parameter can tell: key, and what would be right."""
+    if smpp.isdata and (len(smpp.recipients) > 1 or smpp.recipienttype):
+        yield "isdata", "must be 0 with several recipients or a list of them: data_sm has one"
+    if smpp.isdata and smpp.version == 33:
+        yield "isdata", "must be 0 with version=33, which has no data_sm"
+    if smpp.recipienttype and not smpp.recipients:
+        yield "recipients", "must name the distribution lists, since recipienttype is 1"
+    if smpp.flash == "nsms" and smpp.systemtype.upper() != "NSMS":
+        yield "flash", "must be dcs, or systemtype NSMS"
+    if smpp.sslcertstore and smpp.sslstoretype < 2:
+        yield "sslstoretype", "must be 2, 3 or 4: there are no Windows certificate stores here"
 
 
 def read_gateway(name: str, values: Mapping[str, str], fault: Fault) -> GatewaySettings:
@@ -277,4 +420,6 @@ def read_gateway(name: str, values: Mapping[str, str], fault: Fault) -> GatewayS
         fault("smsurl", _RIGHT_URL)
     if speaks_smpp(gateway.smsurl) and not settings.server:
         fault("smsurl", "must name the SMSC: SMPP;server=…")
+    for bad, right in _smpp_conflicts(settings):
+        fault(f"smpp_{bad}", right)
     return replace(gateway, name=name, smpp=settings)
