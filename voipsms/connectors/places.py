@@ -100,6 +100,22 @@ def _plain(value: str) -> str:
     return value
 
 
+_LINE_ENDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _unicode(value: str) -> str:
+    """Without half surrogate pairs, which no encoding can write."""
+    return value.encode("utf-8", "replace").decode()
+
+
+def _line(value: str) -> str:
+    return _LINE_ENDS.sub(" ", _unicode(value))
+
+
+def _argument(value: str) -> str:
+    return _unicode(value).replace("\0", "\ufffd")
+
+
 ESCAPES: dict[str, Callable[[str], str]] = {
     "path": _path,
     "percent": _percent,
@@ -110,6 +126,8 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "cdata": _cdata,
     "header": _header,
     "plain": _plain,
+    "line": _line,
+    "argument": _argument,
 }
 
 # -- scanners: pieces in, literal text and placed values out ------------------------------------------------------
@@ -168,6 +186,18 @@ def plain(pieces: Iterable[Piece]) -> Scanned:
     """A text without a shape that a value could change."""
     for piece in pieces:
         yield piece.text if isinstance(piece, Literal) else Placed(piece.expression, "plain")
+
+
+def line(pieces: Iterable[Piece]) -> Scanned:
+    """One line of text, such as a subject: what would end it becomes a space."""
+    for piece in pieces:
+        yield piece.text if isinstance(piece, Literal) else Placed(piece.expression, "line")
+
+
+def argument(pieces: Iterable[Piece]) -> Scanned:
+    """One argument of a program."""
+    for piece in pieces:
+        yield piece.text if isinstance(piece, Literal) else Placed(piece.expression, "argument")
 
 
 def header(pieces: Iterable[Piece]) -> Scanned:

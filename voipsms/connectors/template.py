@@ -11,7 +11,7 @@ import base64
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
@@ -24,7 +24,7 @@ from voipsms.connectors import places
 from voipsms.connectors.places import ESCAPES, Literal, Misplaced, Piece, Scanner, Value
 from voipsms.errors import ConfigError
 from voipsms.gateway_settings import GatewaySettings
-from voipsms.model import Message
+from voipsms.model import GatewayId, Message
 
 Render = Callable[[dict[str, str]], str]
 Dialect = Callable[[str, int], list[Piece]]
@@ -34,12 +34,14 @@ _jinja.filters.update(ESCAPES)
 
 # -- the Mizu dialect ---------------------------------------------------------------------------------------------
 
-_KEYWORDS = {"tonum": True, "fromnum": False, "message": False, "smsid": True}  # → whether it may be a JSON number
+_NUMBERS = frozenset({"tonum", "smsid", "fromid", "smscounter", "gatewayid"})  # that may be a JSON number
+_KEYWORDS = ("tonum", "fromnum", "fromid", "message", "smsid", "smscounter", "gatewayid", "clientip", "user",
+             "password", "apikey", "option")  # fmt: skip
 _JSON_WORDS = frozenset({"true", "false", "null"})
 _BRACKETED = re.compile(r"\[([A-Za-z]+)\]")
 
 
-def mizu(text: str, at: int) -> list[Piece]:
+def mizu(text: str, at: int, extra: Sequence[str] = ()) -> list[Piece]:
     """`[tonum]` and its like are values, everything else is literal. Raises Misplaced for an unknown keyword."""
     pieces: list[Piece] = []
     start = 0
@@ -47,12 +49,12 @@ def mizu(text: str, at: int) -> list[Piece]:
         word = found[1].lower()
         if word in _JSON_WORDS:
             continue
-        if word not in _KEYWORDS:
-            near = difflib.get_close_matches(word, _KEYWORDS, 1, 0) or ["message"]
+        if word not in _KEYWORDS and word not in extra:
+            near = difflib.get_close_matches(word, [*_KEYWORDS, *extra], 1, 0) or ["message"]
             raise Misplaced(at + found.start(), f"unknown keyword {found[0]}; did you mean [{near[0]}]?")
         if found.start() > start:
             pieces.append(Literal(text[start : found.start()], at + start))
-        pieces.append(Value(word, at + found.start(), _KEYWORDS[word]))
+        pieces.append(Value(word, at + found.start(), word in _NUMBERS))
         start = found.end()
     return [*pieces, Literal(text[start:], at + start)] if start < len(text) else pieces
 
@@ -60,13 +62,26 @@ def mizu(text: str, at: int) -> list[Piece]:
 DIALECTS: dict[str, Dialect] = {"mizu": mizu}
 
 
-def values(message: Message) -> dict[str, str]:
-    """What the keywords stand for."""
+_NO_GATEWAY = GatewaySettings()
+
+
+def values(
+    message: Message, *, gateway: GatewaySettings = _NO_GATEWAY, gateway_id: GatewayId | None = None, counter: int = 0
+) -> dict[str, str]:
+    """What the keywords stand for. `counter`: messages of this gateway since it started."""
     return {
         "tonum": message.target,
-        "fromnum": message.sender,
+        "fromnum": gateway.sender or message.sender,
+        "fromid": str(message.user_id),
         "message": message.text,
         "smsid": str(message.id),
+        "smscounter": str(counter),
+        "gatewayid": str(message.gateway_id if gateway_id is None else gateway_id),
+        "clientip": message.client_ip,
+        "user": gateway.user,
+        "password": gateway.password,
+        "apikey": gateway.apikey,
+        "option": gateway.option,
     }
 
 
@@ -119,6 +134,20 @@ def compile_pieces(scanned: Iterator[str | places.Placed]) -> Render:
     # What Template.render does, less the copies of the values that it takes: half of its time here.
     root, context = template.root_render_func, template.new_context
     return lambda named: "".join(root(context(named, shared=True)))
+
+
+def compile_value(
+    section: str, key: str, text: str, scanner: Scanner = places.plain, *, dialect: str = "auto",
+    extra: Sequence[str] = (),
+) -> Render:  # fmt: skip
+    """A template of one text that is no HTTP request: a program's argument, a subject, the user of a URI.
+
+    `extra`: keywords beside those of `values`, in lower case. Raises ConfigError with the place of what is wrong.
+    """
+    try:
+        return compile_pieces(scanner(mizu(text, 0, extra)))
+    except Misplaced as error:
+        raise ConfigError(f"[{section}] {key}: character {error.at + 1}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
