@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import ours, report
+from bench import ours, report, smpp
 from bench.measure import Figures
 from bench.yardstick import kannel
 
@@ -17,6 +17,7 @@ MEASUREMENTS: dict[str, Callable[[int], Figures]] = {
     "mariadb": ours.mariadb,
     "paced": ours.paced,
     "memory": ours.memory,
+    "smpp": smpp.client,
 }
 MEMORY_MESSAGES = 200_000
 

@@ -42,6 +42,7 @@ GOALS = (
     Goal("1,000 MESSAGE/s: 202 at p99, ms", ("paced",), lambda run: run["paced"].p99_ms, operator.le, 20.0),
     Goal("memory: last quarter, times the first", ("memory",),
          lambda run: run["memory"].rss_growth, operator.le, 1.1),
+    Goal("SMPP client: submits/s", ("smpp",), lambda run: run["smpp"].rate, operator.ge, 8000.0),
 )  # fmt: skip
 
 _COLUMNS = ("messages", "rate", "cpu_us", "load_us", "p50_ms", "p99_ms", "retransmitted", "rss_mb")
