@@ -25,6 +25,12 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', created BIGINT PAT
     currency VARCHAR(255) PATH '$[14]', client_ip VARCHAR(255) PATH '$[15]', message_class BIGINT PATH '$[16]', state
     VARCHAR(255) PATH '$[17]', changed BIGINT PATH '$[18]')) AS j;
 
+-- name: insert_options!
+INSERT INTO tb_options (message_id, octets, udh, due, valid)
+SELECT j.id, j.octets, j.udh, j.due, j.valid
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', octets TEXT PATH '$[1]', udh TEXT PATH '$[2]', due BIGINT
+    PATH '$[3]', valid BIGINT PATH '$[4]')) AS j;
+
 -- name: insert_queue!
 INSERT INTO tb_queue (id, node, stage, attempt, due)
 SELECT j.id, j.node, j.stage, j.attempt, j.due
@@ -44,6 +50,12 @@ SELECT j.message_id, j.part, j.total, j.attempt, j.gateway_id, j.provider_id, j.
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIGINT PATH '$[1]', total BIGINT PATH '$[2]',
     attempt BIGINT PATH '$[3]', gateway_id BIGINT PATH '$[4]', provider_id VARCHAR(255) PATH '$[5]',
     state VARCHAR(255) PATH '$[6]')) AS j;
+
+-- name: insert_spellings!
+INSERT INTO tb_spellings (message_id, part, attempt, provider_id)
+SELECT j.message_id, j.part, j.attempt, j.provider_id
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIGINT PATH '$[1]', attempt BIGINT PATH
+    '$[2]', provider_id VARCHAR(80) PATH '$[3]')) AS j;
 
 -- name: insert_receipts!
 INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment, sender, target)
@@ -174,7 +186,7 @@ SELECT node FROM tb_nodes WHERE lease < :now AND node <> :node FOR UPDATE SKIP L
 -- Work of these nodes that no provider has taken, but for what another process is claiming.
 SELECT q.id, q.node
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (node BIGINT PATH '$[0]')) AS j
-STRAIGHT_JOIN tb_queue AS q FORCE INDEX (ix_queue) ON q.node = j.node AND q.stage < 2
+STRAIGHT_JOIN tb_queue AS q FORCE INDEX (ix_queue) ON q.node = j.node AND q.stage IN (0, 1, 4)
 WHERE q.id > :after
 ORDER BY q.id
 LIMIT 500
@@ -197,10 +209,13 @@ UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node_was BIGINT 
 SET t.node = j.node;
 
 -- name: load_queue
-SELECT q.id, q.stage, q.attempt, q.due, m.created, m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text,
-    m.coding,
-    m.parts, m.duration, m.price, m.cost, m.currency, m.client_ip, m.message_class
+SELECT q.stage, q.attempt, q.due, COALESCE(s.provider_id, p.provider_id),
+    m.id, m.created, m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text, m.coding, m.parts, m.duration, m.price,
+    m.cost, m.currency, m.client_ip, m.message_class, o.octets, o.udh, o.due, o.valid
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
 STRAIGHT_JOIN tb_queue AS q ON q.id = j.id AND q.node = :node
 STRAIGHT_JOIN tb_messages AS m ON m.id = j.id
+LEFT JOIN tb_parts AS p ON q.stage = 4 AND p.message_id = q.id AND p.attempt = q.attempt AND p.part = p.total
+LEFT JOIN tb_spellings AS s ON s.message_id = p.message_id AND s.part = p.part AND s.attempt = p.attempt
+LEFT JOIN tb_options AS o ON o.message_id = j.id
 ORDER BY q.id;

@@ -24,10 +24,10 @@ UPDATE tb_nodes SET holder = :holder, lease = :lease WHERE node = :node AND hold
 
 -- name: disown!
 -- What the process that had this node number before us left behind.
-UPDATE tb_queue SET node = 0 WHERE stage < 2 AND node = :node;
+UPDATE tb_queue SET node = 0 WHERE stage IN (0, 1, 4) AND node = :node;
 
 -- name: owned
-SELECT id FROM tb_queue WHERE stage < 2 AND node = :node;
+SELECT id FROM tb_queue WHERE stage IN (0, 1, 4) AND node = :node;
 
 -- name: renew_lease!
 -- Fences: no row changes where another process has taken this node over. mark proves afterwards what was committed.
@@ -124,7 +124,7 @@ FROM (
     ) AS y
     GROUP BY y.msgid
 ) AS x
-LEFT JOIN tb_queue AS q ON q.id = x.msgid AND q.stage < 2
+LEFT JOIN tb_queue AS q ON q.id = x.msgid AND q.stage IN (0, 1, 4)
 WHERE q.id IS NULL AND (x.charged <> x.billed OR x.cdrs <> 1);
 
 -- name: missing_cdrs
@@ -133,3 +133,17 @@ FROM tb_messages AS m
 LEFT JOIN tb_cdrs AS c ON c.msgid = m.id
 LEFT JOIN tb_queue AS q ON q.id = m.id
 WHERE c.id IS NULL AND q.id IS NULL;
+
+-- name: unsettled
+-- Parts without a receipt, of messages whose time for one is over: a page of them.
+SELECT p.part, COALESCE(s.provider_id, p.provider_id),
+    m.id, m.created, m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text, m.coding, m.parts, m.duration, m.price,
+    m.cost, m.currency, m.client_ip, m.message_class, o.octets, o.udh, o.due, o.valid
+FROM tb_queue AS q
+JOIN tb_messages AS m ON m.id = q.id
+JOIN tb_parts AS p ON p.message_id = q.id AND p.attempt = q.attempt AND p.state = '' AND p.provider_id <> ''
+LEFT JOIN tb_spellings AS s ON s.message_id = p.message_id AND s.part = p.part AND s.attempt = p.attempt
+LEFT JOIN tb_options AS o ON o.message_id = q.id
+WHERE q.node = 0 AND q.stage = 2 AND q.due < :before AND (q.id > :after OR (q.id = :after AND p.part > :part))
+ORDER BY q.id, p.part
+LIMIT 100;

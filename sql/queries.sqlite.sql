@@ -25,6 +25,12 @@ FROM (SELECT value->>0 AS id, value->>1 AS created, value->>2 AS direction, valu
     value->>15 AS client_ip, value->>16 AS message_class, value->>17 AS state, value->>18 AS changed FROM
     json_each(:rows)) AS j;
 
+-- name: insert_options!
+INSERT INTO tb_options (message_id, octets, udh, due, valid)
+SELECT j.id, j.octets, j.udh, j.due, j.valid
+FROM (SELECT value->>0 AS id, value->>1 AS octets, value->>2 AS udh, value->>3 AS due, value->>4 AS valid FROM
+    json_each(:rows)) AS j;
+
 -- name: insert_queue!
 INSERT INTO tb_queue (id, node, stage, attempt, due)
 SELECT j.id, j.node, j.stage, j.attempt, j.due
@@ -42,6 +48,12 @@ INSERT INTO tb_parts (message_id, part, total, attempt, gateway_id, provider_id,
 SELECT j.message_id, j.part, j.total, j.attempt, j.gateway_id, j.provider_id, j.state
 FROM (SELECT value->>0 AS message_id, value->>1 AS part, value->>2 AS total, value->>3 AS attempt,
     value->>4 AS gateway_id, value->>5 AS provider_id, value->>6 AS state FROM json_each(:rows)) AS j;
+
+-- name: insert_spellings!
+INSERT INTO tb_spellings (message_id, part, attempt, provider_id)
+SELECT j.message_id, j.part, j.attempt, j.provider_id
+FROM (SELECT value->>0 AS message_id, value->>1 AS part, value->>2 AS attempt, value->>3 AS provider_id FROM
+    json_each(:rows)) AS j;
 
 -- name: insert_receipts!
 INSERT INTO tb_receipts (id, gateway_id, provider_id, state, error, comment, sender, target)
@@ -154,7 +166,7 @@ SELECT node FROM tb_nodes WHERE lease < :now AND node <> :node;
 -- Work of these nodes that no provider has taken.
 SELECT q.id, q.node
 FROM (SELECT value->>0 AS node FROM json_each(:rows)) AS j
-CROSS JOIN tb_queue AS q INDEXED BY ix_queue ON q.node = j.node AND q.stage < 2
+CROSS JOIN tb_queue AS q INDEXED BY ix_queue ON q.node = j.node AND q.stage IN (0, 1, 4)
 WHERE q.id > :after
 ORDER BY q.id
 LIMIT 500;
@@ -176,10 +188,13 @@ FROM (SELECT value->>0 AS id, value->>1 AS node_was, value->>2 AS node FROM json
 WHERE tb_queue.id = j.id AND tb_queue.node = j.node_was;
 
 -- name: load_queue
-SELECT q.id, q.stage, q.attempt, q.due, m.created, m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text,
-    m.coding,
-    m.parts, m.duration, m.price, m.cost, m.currency, m.client_ip, m.message_class
+SELECT q.stage, q.attempt, q.due, COALESCE(s.provider_id, p.provider_id),
+    m.id, m.created, m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text, m.coding, m.parts, m.duration, m.price,
+    m.cost, m.currency, m.client_ip, m.message_class, o.octets, o.udh, o.due, o.valid
 FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
 CROSS JOIN tb_queue AS q ON q.id = j.id AND q.node = :node
 CROSS JOIN tb_messages AS m ON m.id = j.id
+LEFT JOIN tb_parts AS p ON q.stage = 4 AND p.message_id = q.id AND p.attempt = q.attempt AND p.part = p.total
+LEFT JOIN tb_spellings AS s ON s.message_id = p.message_id AND s.part = p.part AND s.attempt = p.attempt
+LEFT JOIN tb_options AS o ON o.message_id = j.id
 ORDER BY q.id;

@@ -68,6 +68,10 @@ def accept(
         client_ip=submission.client_ip,
         message_class=submission.message_class,
         ingress_key=submission.ingress_key,
+        octets=submission.octets,
+        udh=submission.udh,
+        due=submission.due,
+        valid=submission.valid,
     )
 
 

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
-from voipsms.connectors.port import Connector
+from voipsms.connectors.port import Connector, Scheduler, Verifier
 from voipsms.errors import (
     GatewayDown,
     OutcomeUnknown,
+    RefusedHere,
     SubmitError,
     SubmitFailed,
     SubmitRefused,
@@ -25,8 +26,9 @@ from voipsms.errors import (
 )
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
-from voipsms.store.entries import Doubt, Entry, Fail, Postpone, Start, Take
+from voipsms.store.entries import Confirm, Doubt, Entry, Fail, Postpone, Start, Take
 from voipsms.store.ids import now_millis
+from voipsms.values import replace
 
 MAX_DELAY = 600.0  # seconds between attempts at the most
 START_BATCH = 200  # messages that are written as started at once
@@ -59,6 +61,7 @@ class Outgoing:
     under_way: int = 0
     setback: SubmitError | None = None  # the worst of this attempt
     doubts: int = 0
+    unverified: Submitted | None = None  # taken, it seems: the provider is to be asked
     answered: asyncio.Future[SubmitError | None] | None = None  # for a sender who waits (smsthread=0)
 
     def prepare(self) -> None:
@@ -80,10 +83,10 @@ class Allowance:
         self._step = 1 / tps if tps else 0.0
         self._next = 0.0
 
-    def take(self, now: float) -> bool:
+    def take(self, now: float, parts: int = 1) -> bool:
         if now < self._next:
             return False
-        self._next = max(self._next, now - self._SLACK) + self._step
+        self._next = max(self._next, now - self._SLACK) + self._step * parts
         return True
 
     def wait(self, now: float) -> float:
@@ -91,7 +94,7 @@ class Allowance:
 
 
 # Which setback of several parts decides what becomes of the message.
-_WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, SubmitRefused)
+_WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, RefusedHere, SubmitRefused)
 
 
 class GatewayQueue:
@@ -115,6 +118,7 @@ class GatewayQueue:
         self._waiting: list[tuple[MessageId, Outgoing]] = []  # heap: the order of acceptance
         self._ready: list[tuple[MessageId, Outgoing]] = []  # heap: written as started
         self._due: dict[int, tuple[asyncio.TimerHandle, Outgoing]] = {}  # postponed
+        self._unverified: dict[int, Outgoing] = {}
         self._reserved = 0  # places held for parts that are not submitted yet
         self._launching = 0  # submits that the connector does not know of yet
         self._starting = 0  # messages whose Start is being written
@@ -124,13 +128,19 @@ class GatewayQueue:
         self._allowance = Allowance(settings.tps)
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._verifying: set[asyncio.Task[None]] = set()
         self._draining = False
         self._forward: Callable[[Outgoing], None] | None = None  # where messages go that come after the end
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._ready) + len(self._due) + self._starting + len(self._tasks)
+        held = (self._waiting, self._ready, self._due, self._tasks, self._unverified)
+        return sum(map(len, held)) + self._starting
 
     # -- in
+
+    def keeps(self, message: Message) -> bool:
+        """Whether it is too early for this message: its provider wouldn't wait for the time."""
+        return bool(message.due) and message.due > now_millis() and not isinstance(self.connector, Scheduler)
 
     def reserve(self, parts: int) -> bool:
         """A place for a message that is about to be accepted; True: add it with `reserved` after its commit."""
@@ -194,6 +204,8 @@ class GatewayQueue:
         self._ready = sorted(item for item in self._ready if item[0] in ours)
         for message_id in self._due.keys() - ours:
             self._due.pop(message_id)[0].cancel()
+        for message_id in self._unverified.keys() - ours:
+            del self._unverified[message_id]
 
     async def drain(self, patience: float, forward: Callable[[Outgoing], None] | None = None) -> list[Outgoing]:
         """Starts nothing more, waits for the answers to what has left; returns what has not, given back in writing.
@@ -211,7 +223,10 @@ class GatewayQueue:
                 timer.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=patience)
+        for task in tuple(self._verifying):
+            task.cancel()  # asking again does no harm
         left = [outgoing for _, outgoing in (*self._ready, *self._waiting)]
+        left += self._unverified.values()
         return [*left, *(outgoing for _, outgoing in self._due.values())]
 
     # -- out
@@ -226,9 +241,10 @@ class GatewayQueue:
         if now < self._paused_until:
             return self._wake_in(self._paused_until - now)
         while self._ready and self.connector.free() > self._launching:
-            if not self._allowance.take(now):
+            outgoing = self._ready[0][1]
+            if not self._allowance.take(now, _air_parts(outgoing.todo[-1])):
                 return self._wake_in(self._allowance.wait(now))
-            self._submit_next(self._ready[0][1])
+            self._submit_next(outgoing)
         return self._start_waiting()
 
     def _wake_in(self, delay: float) -> None:
@@ -286,7 +302,8 @@ class GatewayQueue:
             self.pump()
 
     def _too_old(self, outgoing: Outgoing) -> bool:
-        return now_millis() - outgoing.message.created > self._expire()
+        message = outgoing.message
+        return now_millis() - max(message.created, message.due) > self._expire()
 
     async def _submit(self, outgoing: Outgoing, part: Part) -> None:
         self._launching -= 1
@@ -307,9 +324,46 @@ class GatewayQueue:
         message, last = outgoing.message, not outgoing.left
         self._down_delay = DOWN_DELAYS[0]
         self._write(Take(message, part.number, part.total, outgoing.attempt, submitted, last, self._expires()))
-        if last:
-            self._log.outcome(message, self.settings.name, "taken", submitted.comment or submitted.provider_id)
-            outgoing.tell(None)
+        if last and submitted.unverified:
+            self.verify(outgoing, submitted)
+        elif last:
+            self._end_well(outgoing, submitted)
+
+    def _end_well(self, outgoing: Outgoing, submitted: Submitted) -> None:
+        detail = submitted.comment or submitted.provider_id
+        self._log.outcome(outgoing.message, self.settings.name, "taken", detail)
+        outgoing.tell(None)
+
+    # -- verifying
+
+    def verify(self, outgoing: Outgoing, submitted: Submitted) -> None:
+        """Asks the provider, after a while, whether it has really sent what it took. Its CDR waits for that."""
+        outgoing.unverified = submitted
+        self._unverified[outgoing.message.id] = outgoing
+        task = asyncio.create_task(self._verify(outgoing, submitted))
+        self._verifying.add(task)
+        task.add_done_callback(self._verifying.discard)
+
+    async def _verify(self, outgoing: Outgoing, submitted: Submitted) -> None:
+        message, connector = outgoing.message, self.connector
+        refused: SubmitRefused | None = None
+        try:
+            if not isinstance(connector, Verifier):
+                raise SubmitFailed("the gateway has no smsverifyurl any more")
+            await asyncio.sleep(connector.verify_delay)
+            submitted = await connector.verify(message, submitted.provider_id)
+        except SubmitRefused as error:
+            refused = error
+        except SubmitError as error:
+            comment = f"{submitted.comment}; not verified: {error.comment}".removeprefix("; ")
+            submitted = replace(submitted, comment=comment, unverified=False)
+        if self._unverified.pop(message.id, None) is None:
+            return  # another process has it now
+        if refused is not None:
+            self._fail(outgoing, State.REJECTED, refused.reason, refused.comment)
+        else:
+            self._write(Confirm(message, outgoing.attempt, submitted, self._expires()))
+            self._end_well(outgoing, submitted)
 
     # -- setbacks
 
@@ -387,6 +441,11 @@ class GatewayQueue:
     def _write(self, entry: Entry) -> None:
         """Entries of dispatch are kept by the journal until they can be written; one that never can is logged there."""
         self._journal.append(entry).add_done_callback(_ignore)
+
+
+def _air_parts(part: Part) -> int:
+    """How many a connector sends at once that leaves cutting to its provider."""
+    return part.message.parts if part.total == 1 else 1
 
 
 def _ignore(future: asyncio.Future[None]) -> None:

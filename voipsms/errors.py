@@ -195,6 +195,12 @@ class SubmitRefused(SubmitError):
     reason = "refused_by_provider"
 
 
+class RefusedHere(SubmitRefused):
+    """This gateway won't take it, whatever is tried; another one may."""
+
+    reason = "refused_by_gateway"
+
+
 class OutcomeUnknown(SubmitError):
     """It may have been taken: the answer did not come, or the connection ended first."""
 

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from voipsms import config as configuration
@@ -275,6 +276,8 @@ class Gateway:
     def _move(self, outgoing: Outgoing) -> None:
         """To the queue that its gateway has now, or aside where it has none."""
         claimed = Claimed(outgoing.message, Stage.WAITING, outgoing.attempt, now_millis())
+        if outgoing.unverified is not None:
+            claimed = replace(claimed, stage=Stage.UNVERIFIED, provider_id=outgoing.unverified.provider_id)
         if not resume(claimed, self.queues):
             self._upkeep.strand(claimed)
 

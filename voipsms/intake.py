@@ -152,7 +152,7 @@ class Intake:
     async def _commit(self, message: Message) -> Taken:
         queue = self._queues[message.gateway_id]
         account = self._directory.by_id[message.user_id]
-        started = queue.reserve(message.parts)
+        started = not queue.keeps(message) and queue.reserve(message.parts)
         account.pending += message.price
         try:
             result = await self._journal.append(Accept(message, started))
@@ -171,6 +171,9 @@ class Intake:
 
     async def _hand_over(self, message: Message, queue: GatewayQueue, started: bool) -> Taken:
         outgoing = Outgoing(message)
+        if queue.keeps(message):
+            queue.resume_later(outgoing, message.due)
+            return Taken(message.id)
         if self.settings.smsthread:
             queue.add(outgoing, reserved=started)
             return Taken(message.id)

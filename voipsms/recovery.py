@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voipsms.dispatch import GatewayQueue, Outgoing
-from voipsms.model import Coding, GatewayId, Message, MessageId, Millis, Msisdn, Receipt, State, UserId
+from voipsms.model import Coding, GatewayId, Message, MessageId, Millis, Msisdn, Receipt, State, Submitted, UserId
 from voipsms.store.database import Database
 from voipsms.store.entries import Stage
 from voipsms.store.ids import first_id, now_millis
@@ -24,6 +24,7 @@ class Claimed:
     stage: Stage
     attempt: int
     due: Millis
+    provider_id: str = ""  # of a message that is UNVERIFIED
 
 
 def claim(db: Database, node: int, after: int) -> list[Claimed]:
@@ -38,15 +39,20 @@ def claim(db: Database, node: int, after: int) -> list[Claimed]:
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    (message_id, stage, attempt, due, created, door, user_id, gateway_id, sender, target, text, coding, parts, duration,
-     price, cost, currency, client_ip, message_class) = row  # fmt: skip
-    message = Message(
+    stage, attempt, due, provider_id, *of_message = row
+    return Claimed(_message(tuple(of_message)), Stage(stage), attempt, Millis(due), provider_id or "")
+
+
+def _message(row: tuple[Any, ...]) -> Message:
+    (message_id, created, door, user_id, gateway_id, sender, target, text, coding, parts, duration, price, cost,
+     currency, client_ip, message_class, octets, udh, due, valid) = row  # fmt: skip
+    return Message(
         id=MessageId(message_id), created=Millis(created), door=door, user_id=UserId(user_id),
         gateway_id=GatewayId(gateway_id), sender=sender, target=Msisdn(target), text=text, coding=Coding(coding),
         parts=parts, duration=duration, price=price, cost=cost, currency=currency, client_ip=client_ip,
-        message_class=message_class,
+        message_class=message_class, octets=bytes.fromhex(octets or ""), udh=bytes.fromhex(udh or ""),
+        due=Millis(due or 0), valid=valid or 0,
     )  # fmt: skip
-    return Claimed(message, Stage(stage), attempt, Millis(due))
 
 
 def resume(claimed: Claimed, queues: Mapping[GatewayId, GatewayQueue]) -> bool:
@@ -58,7 +64,9 @@ def resume(claimed: Claimed, queues: Mapping[GatewayId, GatewayQueue]) -> bool:
     if queue is None:
         return False
     outgoing = Outgoing(claimed.message, max(1, claimed.attempt))
-    if claimed.stage is Stage.STARTED:
+    if claimed.stage is Stage.UNVERIFIED:
+        queue.verify(outgoing, Submitted(claimed.provider_id, State.ACCEPTED, unverified=True))
+    elif claimed.stage is Stage.STARTED:
         queue.in_doubt(outgoing)
     elif claimed.due > now_millis():
         queue.resume_later(outgoing, claimed.due)
@@ -67,9 +75,16 @@ def resume(claimed: Claimed, queues: Mapping[GatewayId, GatewayQueue]) -> bool:
     return True
 
 
-def overdue(db: Database) -> int:
+def unsettled(db: Database, before: Millis, after: tuple[int, int]) -> list[tuple[Message, int, str]]:
+    """Parts whose receipt had to be here before then, with their providers' ids: a page above `after`, which is a
+    message id and a part's number."""
+    rows = db.read("unsettled", before=before, after=after[0], part=after[1])
+    return [(_message(row[2:]), row[0], row[1]) for row in rows]
+
+
+def overdue(db: Database, before: Millis) -> int:
     """Messages that no receipt has settled in time become UNKNOWN, and stay charged: a provider took them."""
-    found = [row[0] for row in db.read("overdue", now=now_millis())]
+    found = [row[0] for row in db.read("overdue", now=before)]
     if found:
         unknown = "No receipt has come"
         now = now_millis()

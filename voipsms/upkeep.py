@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 
 from voipsms import recovery, telling
+from voipsms.connectors.port import Querier
 from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue
-from voipsms.errors import StoreError
+from voipsms.errors import StoreError, SubmitError
 from voipsms.log import get_logger
-from voipsms.model import GatewayId, Millis, State
+from voipsms.model import GatewayId, Message, Millis, State
 from voipsms.recovery import Claimed
 from voipsms.store.database import Database
 from voipsms.store.entries import Fail, Hear
@@ -90,7 +91,7 @@ class Upkeep:
         self._expire = expire  # milliseconds
         self._heard_until = 0
         self._stranded: dict[int, Claimed] = {}  # their gateway is not configured any more
-        self._rounds = ((self._tidy, POLL), (self._look, POLL), (self._sweep, SWEEP), (self._forget, FORGET))
+        self._rounds = ((self._tidy, POLL), (self._look, POLL), (self.sweep, SWEEP), (self._forget, FORGET))
 
     async def run(self) -> None:
         due: dict[Callable[[], object], float] = {}
@@ -136,11 +137,33 @@ class Upkeep:
         log.warning("the gateway of a message is not configured; it waits", id=claimed.message.id)
         self._stranded[claimed.message.id] = claimed
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
         self._look_at_stranded()
-        while await self._journal.run(recovery.overdue):
+        before = now_millis()
+        await self._ask_providers(before)
+        while await self._journal.run(lambda db: recovery.overdue(db, before)):
             pass
         await self._hear_orphans()
+
+    async def _ask_providers(self, before: Millis) -> None:
+        """Where a provider can be asked for what has become of a part, no receipt is the worst of its answers."""
+        after = (0, 0)
+        while found := await self._reader.run(lambda db, after=after: recovery.unsettled(db, before, after)):  # type: ignore[misc]
+            message, part, _ = found[-1]
+            after = (message.id, part)
+            await asyncio.gather(*(self._ask_provider(message, provider_id) for message, _, provider_id in found))
+
+    async def _ask_provider(self, message: Message, provider_id: str) -> None:
+        queue = self._queues.get(message.gateway_id)
+        if queue is None or not isinstance(queue.connector, Querier):
+            return
+        try:
+            receipt = await queue.connector.query(message, provider_id)
+        except SubmitError as error:
+            log.debug("a provider can't be asked for a message", id=message.id, why=error.comment)
+            return
+        if receipt is not None:
+            telling.receipt(receipt, await self._journal.append(Hear(receipt)))
 
     async def _hear_orphans(self) -> None:
         """Receipts that came before the answer to their submit, where that answer came to another process or run:

@@ -88,7 +88,7 @@ def test_texts_survive_unchanged(shared_house: House, text: str) -> None:
     message = shared_house.accepted("admin", text=text)
     assert shared_house.rows("SELECT text FROM tb_messages ORDER BY id DESC LIMIT 1") == [(text,)]
     found = shared_house.db.read_batch("load_queue", [(message.id,)], node=shared_house.node.number)
-    assert found[0][10] == text
+    assert found[0][11] == text
 
 
 @pytest.mark.parametrize("text", ["\ud800", "x\udfffy"], ids=ascii)

@@ -20,9 +20,9 @@ from voipsms.store.sqlite import SqliteEngine
 SQL = Path(__file__).parents[2] / "sql"
 PARAMETERS = {
     "rows": "[[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]]", "after": 0, "before": 1, "node": 99, "now": 1, "holder": "",
-    "lease": 1, "mark": 1,
+    "lease": 1, "mark": 1, "part": 0,
 }  # fmt: skip
-SHARED = ["renew_lease", "owned", "disown", "orphans"]
+SHARED = ["renew_lease", "owned", "disown", "orphans", "unsettled"]
 TINY = {"tb_nodes"}  # one row a process
 
 
@@ -51,12 +51,15 @@ def furnished(house: House) -> Iterator[House]:
     with house.db.transaction():
         for n in range(300):
             add_user(house.db, house.ids, NewUser(f"user {n}", UserType.ENDUSER, "EUR"))
-    messages = [house.message("admin", ingress_key=n.to_bytes(16, "big")) for n in range(1000)]
+    messages = [house.message("admin", ingress_key=n.to_bytes(16, "big"), valid=60) for n in range(1000)]
     house.commit(*(Accept(message, started=True) for message in messages))
-    house.commit(*(take for n, message in enumerate(messages[:500]) for take in takes(message, f"id{n}")))
+    house.commit(*(take for n, message in enumerate(messages[:500]) for take in takes(message, f"ID{n}")))
     house.commit(*(Hear(Receipt(house.gateway(), f"orphan {n}", State.DELIVERED)) for n in range(300)))
     if house.engine.name == "mysql":
-        house.rows("ANALYZE TABLE tb_users, tb_ingress, tb_messages, tb_queue, tb_parts, tb_receipts, tb_cdrs")
+        house.rows(
+            "ANALYZE TABLE tb_users, tb_ingress, tb_messages, tb_options, tb_queue, tb_parts, tb_spellings,"
+            "tb_receipts, tb_cdrs"
+        )
     yield house
     house.close()
 

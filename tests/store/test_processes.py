@@ -13,6 +13,7 @@ from voipsms.errors import StoreError
 from voipsms.model import Message, Receipt, State
 from voipsms.store.database import Engine
 from voipsms.store.entries import Accept, Entry, Hear, Stage
+from voipsms.store.ids import now_millis
 
 COUNT = 60
 
@@ -100,7 +101,7 @@ def test_a_receipt_that_comes_when_its_time_is_over(house: House, other: House) 
 
     def overdue() -> None:
         with other.db.transaction():
-            recovery.overdue(other.db)
+            recovery.overdue(other.db, now_millis())
 
     at_once(one_by_one(house, hears(house, [f"{n}-0" for n in range(COUNT)], State.REJECTED)), overdue)
     assert {house.state(message)[0] for message in messages} == {State.REJECTED}

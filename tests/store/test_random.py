@@ -106,7 +106,7 @@ class Traffic:
     def upkeep(self) -> None:
         with self.house.db.transaction():
             if self.random.random() < 0.3:
-                recovery.overdue(self.house.db)
+                recovery.overdue(self.house.db, now_millis())
             found = recovery.orphans(self.house.db, 0)
         self.house.commit(*(Hear(receipt, orphan) for orphan, receipt in found))
         if self.random.random() < 0.3:

@@ -106,7 +106,7 @@ def expire(house: House) -> None:
     taken = [row[0] for row in house.rows("SELECT id FROM tb_queue WHERE stage = 2")]
     house.db.write_batch("move_queue", [(message_id, 0, 2, 1, 1) for message_id in taken])
     with house.db.transaction():
-        recovery.overdue(house.db)
+        recovery.overdue(house.db, now_millis())
 
 
 # -- whose receipt it is

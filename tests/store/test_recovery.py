@@ -152,9 +152,9 @@ def test_what_no_receipt_has_settled_in_time_is_unknown_and_stays_charged(house:
     house.db.write_batch("move_queue", [(late.id, 0, int(Stage.TAKEN), 1, soon)])
     house.commit(Doubt(doubtful, "timed out", soon))
     with house.db.transaction():
-        assert recovery.overdue(house.db) == 2
+        assert recovery.overdue(house.db, now_millis()) == 2
     with house.db.transaction():
-        assert recovery.overdue(house.db) == 0
+        assert recovery.overdue(house.db, now_millis()) == 0
     assert house.state(late) == house.state(doubtful) == (State.UNKNOWN, "no_receipt", "No receipt has come")
     assert house.cdr(late) == house.cdr(doubtful) == (60, PRICE, "UNKNOWN", "no_receipt")
     assert (house.queued(late), house.queued(doubtful)) == (None, None)
@@ -165,7 +165,7 @@ def test_what_waits_for_a_provider_is_never_overdue(house: House) -> None:
     house.accepted()
     house.commit(Accept(house.message(), started=False, ours=False))
     with house.db.transaction():
-        assert recovery.overdue(house.db) == 0
+        assert recovery.overdue(house.db, now_millis()) == 0
 
 
 # -- forgetting

@@ -87,6 +87,24 @@ class Querier(Protocol):
         ...
 
 
+@runtime_checkable
+class Scheduler(Protocol):
+    """A connector whose provider itself keeps a message until it is due."""
+
+    def schedule(self, message: Message) -> str:
+        """The time as the provider is told it; empty: at once."""
+        ...
+
+
+@runtime_checkable
+class Describer(Protocol):
+    """A connector that can show what it would send."""
+
+    def describe(self, message: Message) -> Sequence[str]:
+        """The requests, PDUs or command lines for this message, without secrets. Raises SubmitError."""
+        ...
+
+
 class Selector(Protocol):
     """The operator's own database, for `{SELECT …}` in templates."""
 

@@ -12,12 +12,13 @@ from operator import itemgetter
 from typing import Any
 
 from voipsms.errors import NoCredit
-from voipsms.model import FAILED, GatewayId, Message, MessageId, Micros, Millis, Receipt, State, UserId
+from voipsms.model import FAILED, GatewayId, Message, MessageId, Micros, Millis, Receipt, State, Submitted, UserId
 from voipsms.sms.receipt import canonical_id, id_forms
 from voipsms.store.database import Database
 from voipsms.store.entries import (
     Accept,
     Amend,
+    Confirm,
     Doubt,
     Entry,
     Fail,
@@ -39,6 +40,7 @@ PROVIDER_ID = 80
 NUMBER = 32
 REASON = 32
 
+_NOBODYS = frozenset({Stage.TAKEN, Stage.DOUBT})  # wait for receipts, whichever process gets them
 # Receipts that say nothing new: the message is still under way.
 _NOT_YET = frozenset({State.QUEUED, State.ENROUTE, State.ACCEPTED})
 # States that a receipt may still change.
@@ -134,9 +136,11 @@ class Commit:
             (m.id, m.created, "MT", m.door, m.user_id, m.gateway_id, m.sender, m.target, m.text, m.coding, m.parts,
              m.duration, m.price, m.cost, m.currency, m.client_ip, m.message_class, "QUEUED", m.created)
         )  # fmt: skip
+        if m.octets or m.udh or m.due or m.valid:
+            self._rows["insert_options"].append((m.id, m.octets.hex(), m.udh.hex(), m.due, m.valid))
         stage = Stage.STARTED if accept.started else Stage.WAITING
         node = self._node if accept.ours else 0
-        self._rows["insert_queue"].append((m.id, node, int(stage), int(accept.started), m.created))
+        self._rows["insert_queue"].append((m.id, node, int(stage), int(accept.started), m.due or m.created))
         self._move_money(m.user_id, m.id, "reserve", -m.price)
 
     # -- money
@@ -177,26 +181,39 @@ class Commit:
         self._move(entry.message_id, Stage.WAITING, entry.attempt, entry.due)
 
     def _move(self, message_id: MessageId, stage: Stage, attempt: int, due: Millis) -> None:
-        node = 0 if stage >= Stage.TAKEN else self._node
+        node = 0 if stage in _NOBODYS else self._node
         self._moves[message_id] = (message_id, node, int(stage), attempt, due)
 
     def _take(self, entry: Take) -> None:
         m, submitted = entry.message, entry.submitted
         provider_id = canonical_id(submitted.provider_id)[:PROVIDER_ID]
+        if provider_id != submitted.provider_id:
+            own = (m.id, entry.part, entry.attempt, submitted.provider_id[:PROVIDER_ID])
+            self._rows["insert_spellings"].append(own)
         self._rows["insert_parts"].append((m.id, entry.part, entry.total, entry.attempt, m.gateway_id, provider_id, ""))
         if self._orphans:
             since = first_id(Millis(self._now - KEEP))
             for orphan_id, receipt in self._orphans.pop(m.gateway_id, id_forms(submitted.provider_id), since):
                 self._heard.append((-1, Hear(receipt, orphan_id)))
         if not entry.last:
-            return
-        self._close(m, submitted.state, "", submitted.comment, took=1)
-        if submitted.state is State.ENROUTE:
-            self._move(m.id, Stage.TAKEN, entry.attempt, entry.expires)
-        else:
-            self._rows["delete_queue"].append((m.id,))
+            return None
+        if submitted.unverified:
+            return self._move(m.id, Stage.UNVERIFIED, entry.attempt, self._now)
+        self._taken(m, entry.attempt, submitted, entry.expires)
         if entry.total > 1:
             self._touched[m.id] = None
+        return None
+
+    def _confirm(self, entry: Confirm) -> None:
+        self._taken(entry.message, entry.attempt, entry.submitted, entry.expires)
+        self._touched[entry.message.id] = None  # its receipt may have come meanwhile
+
+    def _taken(self, m: Message, attempt: int, submitted: Submitted, expires: Millis) -> None:
+        self._close(m, submitted.state, "", submitted.comment, took=1)
+        if submitted.state is State.ENROUTE:
+            self._move(m.id, Stage.TAKEN, attempt, expires)
+        else:
+            self._rows["delete_queue"].append((m.id,))
 
     def _fail(self, entry: Fail) -> None:
         m = entry.message
@@ -285,13 +302,12 @@ class Commit:
         rows = self._db.read_batch("parts_of", [(message_id,) for message_id in self._touched])
         for row in sorted(rows, key=itemgetter(0, 1, 2)):  # the newest attempt of each part stays
             sent = _Sent.of(row)
-            if sent.parts > 1:
-                states[sent.message_id][sent.part] = sent
+            states[sent.message_id][sent.part] = sent
         for by_part in states.values():
             sent = next(iter(by_part.values()))
             if len(by_part) == sent.parts and all(s.part_state for s in by_part.values()) and sent.state in _OPEN:
                 worst = max((State(s.part_state) for s in by_part.values()), key=_SEVERITY.index)
-                self._finish(sent, worst, "", f"{sent.parts} parts")
+                self._finish(sent, worst, "", f"{sent.parts} parts" if sent.parts > 1 else "")
 
     def _finish(self, sent: _Sent, state: State, error: str, comment: str) -> None:
         self._finished.add(sent.message_id)  # once, whatever else this batch says of it
@@ -359,6 +375,7 @@ _POST: dict[type, Callable[[Commit, Any], object]] = {
     Start: Commit._start,
     Postpone: Commit._postpone,
     Take: Commit._take,
+    Confirm: Commit._confirm,
     Fail: Commit._fail,
     Doubt: Commit._doubt,
 }

@@ -15,6 +15,7 @@ class Stage(IntEnum):
     STARTED = 1  # a submit may be under way
     TAKEN = 2  # waits for its receipts
     DOUBT = 3  # may have been taken: waits for a receipt that has its numbers
+    UNVERIFIED = 4  # taken, it seems: the provider is to be asked whether it is true
 
 
 class Accept(Value, frozen=True):
@@ -67,6 +68,15 @@ class Take(Value, frozen=True):
     expires: Millis
 
 
+class Confirm(Value, frozen=True):
+    """What was taken unverified is settled: `submitted` says how."""
+
+    message: Message
+    attempt: int
+    submitted: Submitted
+    expires: Millis
+
+
 class Fail(Value, frozen=True):
     """The message will not be sent: refunded, CDR of 0 s and 0."""
 
@@ -91,7 +101,7 @@ class Hear(Value, frozen=True):
     orphan: int = 0
 
 
-Entry = Accept | Remember | Amend | Start | Postpone | Take | Fail | Doubt | Hear
+Entry = Accept | Remember | Amend | Start | Postpone | Take | Confirm | Fail | Doubt | Hear
 
 
 class Repeat(Value, frozen=True):
