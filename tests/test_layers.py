@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "voipsms"
 LAYERS = (  # from the bottom; only within DECISIONS may a part import its neighbours
     {"", "values"},
     {"errors", "ini", "masking", "model", "resources"},
+    {"providers"},
     {"connectors.port", "gateway_settings", "money", "passwords"},
     {"config"},
     {"log", "metrics"},

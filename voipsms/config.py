@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import ipaddress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from voipsms.errors import ConfigError
 from voipsms.gateway_settings import Fault, GatewaySettings, SmppSettings, is_gateway_key, key_names, read_gateway
-from voipsms.ini import BadValue, example, host_port, key, read_section, unknown_key, words
+from voipsms.ini import BadValue, example, host_port, key, read_ini, read_section, unknown_key, words
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -233,36 +232,24 @@ def _is_one(gateway: GatewaySettings) -> bool:
     return bool(gateway.smsurl or gateway.smpp.server or gateway.plugin)
 
 
-def _read_global(values: dict[str, str], faults: _Faults) -> tuple[GlobalSettings, GatewaySettings | None]:
+def _read_global(
+    values: dict[str, str], faults: _Faults, folder: Path
+) -> tuple[GlobalSettings, GatewaySettings | None]:
     gateway = {name: text for name, text in values.items() if is_gateway_key(name)}
     sms = {name: text for name, text in values.items() if name not in gateway}
     for name in sms.keys() - key_names(GlobalSettings):
         faults.add("global", name, unknown_key(name, key_names(GlobalSettings) | key_names(GatewaySettings)))
         del sms[name]
     settings = read_section(GlobalSettings, sms, faults.of("global"))
-    default = read_gateway("default", gateway, faults.of("global"))
+    default = read_gateway("default", gateway, faults.of("global"), folder)
     return settings, default if _is_one(default) else None
 
 
-def _parse(file: Path, text: str) -> configparser.ConfigParser:
-    """Raises ConfigError, which names the line and never shows it: it may hold a password."""
-    # A value may hold ; # and %: only whole-line comments, no interpolation. No section is everybody's default.
-    parser = configparser.ConfigParser(
-        interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"), inline_comment_prefixes=None,
-        default_section="",
-    )  # fmt: skip
+def _parse(file: Path, text: str) -> dict[str, dict[str, str]]:
     try:
-        parser.read_string(text, str(file))
-    except configparser.MissingSectionHeaderError as error:
-        raise ConfigError(f"{file}: line {error.lineno}: must come after a [section]") from None
-    except configparser.DuplicateSectionError as error:
-        raise ConfigError(f"{file}: [{error.section}] section: stands twice (line {error.lineno})") from None
-    except configparser.DuplicateOptionError as error:
-        raise ConfigError(f"{file}: [{error.section}] {error.option}: stands twice (line {error.lineno})") from None
-    except configparser.ParsingError as error:
-        lines = [f"{file}: line {number}: must be key = value" for number, _ in error.errors]
-        raise ConfigError("\n".join(lines)) from None
-    return parser
+        return read_ini(text)
+    except BadValue as error:
+        raise ConfigError("\n".join(f"{file}: {line}" for line in str(error).splitlines())) from None
 
 
 def parse(text: str, file: Path) -> Config:
@@ -270,18 +257,17 @@ def parse(text: str, file: Path) -> Config:
 
     Raises ConfigError with one line per fault.
     """
-    parser, faults = _parse(file, text), _Faults(file)
+    sections, faults, folder = _parse(file, text), _Faults(file), file.resolve().parent
     gateways: list[GatewaySettings] = []
     found: dict[str, object] = {}
-    for section in parser.sections():
-        values = dict(parser[section])
+    for section, values in sections.items():
         if section == "global":
-            found["sms"], default = _read_global(values, faults)
+            found["sms"], default = _read_global(values, faults, folder)
             gateways += [default] if default else []
         elif section in _SECTIONS:
             found[section] = read_section(_SECTIONS[section], values, faults.of(section))
         elif section.startswith("gateway:") and section[8:].strip():
-            gateway = read_gateway(section[8:].strip(), values, faults.of(section))
+            gateway = read_gateway(section[8:].strip(), values, faults.of(section), folder)
             if not _is_one(gateway):
                 faults.add(section, "smsurl", "must be set")
             gateways.append(gateway)
@@ -289,7 +275,7 @@ def parse(text: str, file: Path) -> Config:
             faults.add(section, "section", unknown_key(section, [*_SECTIONS, "global"]).replace("key", "section"))
     _check_whole(found, gateways, faults)
     faults.check()
-    return Config(folder=file.resolve().parent, gateways=tuple(gateways), **found)  # type: ignore[arg-type]
+    return Config(folder=folder, gateways=tuple(gateways), **found)  # type: ignore[arg-type]
 
 
 def _check_whole(found: dict[str, object], gateways: list[GatewaySettings], faults: _Faults) -> None:

@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from voipsms.ini import BadValue, host_port, key, key_name, read_section, unknown_key, words
+from voipsms.providers import missing, read_provider
 
 Fault = Callable[[str, str], None]  # key, and what would be right
 
@@ -262,7 +264,9 @@ class GatewaySettings:
         "", "http(s)://… with [tonum] [message] …, SMPP;key=value;…, sip:[tonum]@…, mailto:…, null:, or a program",
         secret=True,
     )  # fmt: skip
-    provider: str = key("", "Name of a file in plugins/providers, whose keys hold where this section has none")
+    provider: str = key(
+        "", "Name of a file in plugins/providers, or path.ini, whose keys hold where this section has none"
+    )
     plugin: str = key("", "A coded connector: path.py or package.module")
     smssenddata: str = key(
         "", "Body of an HTTP POST; empty: smssenddata_ID.txt, smssenddata.txt, else GET", secret=True
@@ -406,8 +410,30 @@ def _smpp_conflicts(smpp: SmppSettings) -> Iterator[tuple[str, str]]:
         yield "sslstoretype", "must be 2, 3 or 4: there are no Windows certificate stores here"
 
 
-def read_gateway(name: str, values: Mapping[str, str], fault: Fault) -> GatewaySettings:
-    """A gateway from the keys of its section."""
+def _with_provider(values: Mapping[str, str], fault: Fault, folder: Path) -> Mapping[str, str]:
+    """The section's keys, and those of its provider's file where it has none."""
+    provider = values.get("provider", "").strip()
+    if not provider:
+        return values
+    faults: list[str] = []
+    try:
+        theirs = read_provider(provider, folder)
+        read_gateway(provider, theirs, lambda key, right: faults.append(f"{provider}: {key}: {right}"))
+    except BadValue as error:
+        faults, theirs = [str(error)], {}
+    for line in faults:
+        fault("provider", line)
+    if faults:
+        return {"smsurl": "null:", **values}  # so that what is wrong with the file is said once
+    merged = {**theirs, **values}
+    for word in missing(merged):
+        fault(word, f"must be set: the requests of {provider} hold it")
+    return merged
+
+
+def read_gateway(name: str, values: Mapping[str, str], fault: Fault, folder: Path | None = None) -> GatewaySettings:
+    """A gateway from the keys of its section. `folder`: where the path of a provider's file starts; None: here."""
+    values = _with_provider(values, fault, folder or Path())
     own = {k: v for k, v in values.items() if not k.startswith("smpp_")}
     smpp = _smpp_values(own, {k[5:]: v for k, v in values.items() if k.startswith("smpp_")}, fault)
     own |= {k: smpp.pop(k) for k in _OURS_IN_URL & smpp.keys()}

@@ -1,11 +1,12 @@
 """INI text ↔ frozen dataclasses: one field a key, with its default, unit and meaning beside it.
 
-`key()` declares a setting, `read_section()` turns a section into its dataclass and gathers every fault in words that
-an operator can act on, `example()` writes the sample file from the same declarations.
+`key()` declares a setting, `read_ini()` takes a file apart, `read_section()` turns a section into its dataclass and
+gathers every fault in words that an operator can act on, `example()` writes the sample file from the same declarations.
 """
 
 from __future__ import annotations
 
+import configparser
 import dataclasses
 import difflib
 import typing
@@ -142,6 +143,29 @@ def read_section(kind: type[T], values: Mapping[str, str], fault: Callable[[str,
         except BadValue as error:
             fault(name, f"{error}, not {text.strip()!r}" if field.repr else str(error))
     return kind(**found)
+
+
+def read_ini(text: str) -> dict[str, dict[str, str]]:
+    """Sections and their pairs, keys in lower case.
+
+    Raises BadValue, a line per fault, which names the line of the text and never shows it: it may hold a password.
+    """
+    # A value may hold ; # and %: only whole-line comments, no interpolation. No section is everybody's default.
+    parser = configparser.ConfigParser(
+        interpolation=None, delimiters=("=",), comment_prefixes=("#", ";"), inline_comment_prefixes=None,
+        default_section="",
+    )  # fmt: skip
+    try:
+        parser.read_string(text)
+    except configparser.MissingSectionHeaderError as error:
+        raise BadValue(f"line {error.lineno}: must come after a [section]") from None
+    except configparser.DuplicateSectionError as error:
+        raise BadValue(f"[{error.section}] section: stands twice (line {error.lineno})") from None
+    except configparser.DuplicateOptionError as error:
+        raise BadValue(f"[{error.section}] {error.option}: stands twice (line {error.lineno})") from None
+    except configparser.ParsingError as error:
+        raise BadValue("\n".join(f"line {number}: must be key = value" for number, _ in error.errors)) from None
+    return {section: dict(parser[section]) for section in parser.sections()}
 
 
 def unknown_key(name: str, known: typing.Iterable[str]) -> str:
