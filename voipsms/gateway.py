@@ -31,6 +31,7 @@ from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal
 from voipsms.store.open import engine_for, ensure, prepare
 from voipsms.store.reader import Reader
+from voipsms.store.select import DatabaseSelector
 from voipsms.upkeep import Accounts, Upkeep
 from voipsms.web.app import build
 from voipsms.web.server import WebServer
@@ -94,6 +95,8 @@ class Gateway:
         engine = engine_for(config)
         self._reader = Reader(engine)
         self._stack.callback(self._reader.close)
+        self._selector = DatabaseSelector(engine)
+        self._stack.callback(self._selector.close)
         self._node, self._secret = await self._reader.run(lambda db: prepare(db, config))
         self.ids = IdSource(self._node.number, self._node.mark)
         self._gateway_ids = await self._reader.run(lambda db: ensure(db, self.ids, config))
@@ -143,7 +146,7 @@ class Gateway:
             if queue := self.queues.get(gateway_id):
                 queue.pump()
 
-        return connector_for(gateway_id, settings, self, wake)
+        return connector_for(gateway_id, settings, self, wake, folder=self.config.folder, selector=self._selector)
 
     async def receipt(self, receipt: Receipt) -> None:
         """Inbox: a provider's receipt; returns after the commit."""

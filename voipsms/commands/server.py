@@ -97,7 +97,7 @@ async def _faults(config: Config) -> list[str]:
         faults.append("[global] smsurl: no gateway is configured")
     for settings in config.gateways:
         try:
-            connector = connector_for(GatewayId(0), settings, _Nobody(), lambda: None)
+            connector = connector_for(GatewayId(0), settings, _Nobody(), lambda: None, folder=config.folder)
             await connector.probe()
             await connector.close()
         except (SubmitError, ConfigError) as error:

@@ -42,6 +42,10 @@ class Busy(StoreError):
     """Somebody holds the lock that this needs: try again a little later."""
 
 
+class Misstated(StoreError):
+    """An operator's own statement is wrong: no such column, no right to read, no question."""
+
+
 class Engine(Protocol):
     """What differs between SQLite and MySQL, next to the statements in `sql/queries.<name>.sql`."""
 
@@ -62,6 +66,8 @@ class Engine(Protocol):
     def post(self, connection: Any, statements: Mapping[str, str], batches: Mapping[str, str]) -> None: ...
 
     def tidy(self, connection: Any) -> None: ...
+
+    def select(self, connection: Any, sql: str, values: Sequence[str], seconds: float) -> Row | None: ...
 
 
 def load_queries(engine: Engine) -> Any:
@@ -131,6 +137,11 @@ class Database:
     def tidy(self) -> None:
         """What an engine wants done every now and then, beside the journal."""
         self._run(self.engine.tidy)
+
+    def select(self, sql: str, values: Sequence[str], seconds: float) -> Row | None:
+        """The first row of an operator's statement, `?` standing for each value; it can't write, and is stopped after
+        so long. Raises Misstated, too."""
+        return self._run(lambda connection: self.engine.select(connection, sql, values, seconds))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pymysql
 from pymysql.constants import CLIENT
 
 from voipsms.errors import StoreError
-from voipsms.store.database import Busy, Conflict, Unwritable
+from voipsms.store.database import Busy, Conflict, Misstated, Row, Unwritable
 
 # After these the same transaction may well succeed: deadlock or certification failure, a row that changed since it was
 # read (MariaDB 11.6), TiDB's write conflict.
 _CONFLICT = {1213, 1020, 9007}
 # Duplicate key, too long, null, no Unicode: about rows, not about the server.
 _UNWRITABLE = (pymysql.IntegrityError, pymysql.DataError, UnicodeError)
-_BUSY = {1205, 3572}  # lock wait timeout, NOWAIT refused
+_BUSY = {1205, 3572, 1969, 3024}  # lock wait timeout, NOWAIT refused, max_statement_time, max_execution_time
+
+
+_MARK = re.compile(r"'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"|`[^`]*`|\?|%", re.DOTALL)
+
+
+def _marked(sql: str) -> str:
+    """`?` outside quotes → PyMySQL's `%s`; `%` → `%%`."""
+    return _MARK.sub(lambda found: "%s" if found[0] == "?" else found[0].replace("%", "%%"), sql)
+
+
+def _is_misstated(error: Exception) -> bool:
+    """The server understood that it was asked, and can't answer: not one of those that pass by themselves."""
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+    return 1000 <= code < 2000 and code not in _CONFLICT | _BUSY | {1040, 1053, 1226}
 
 
 class MysqlEngine:
@@ -68,6 +83,24 @@ class MysqlEngine:
 
     def tidy(self, connection: Any) -> None:
         """The server sees to itself."""
+
+    def select(self, connection: Any, sql: str, values: Sequence[str], seconds: float) -> Row | None:
+        """The server stops it by MariaDB's name for the limit or by MySQL's; the other is unknown to it."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"/*M! SET SESSION max_statement_time = {seconds:f} */")
+            cursor.execute(f"/*!80000 SET SESSION max_execution_time = {round(seconds * 1000)} */")
+            cursor.execute("START TRANSACTION READ ONLY")
+            try:
+                cursor.execute(_marked(sql), tuple(values))
+                row: Row | None = cursor.fetchone()
+                return row
+            except (pymysql.ProgrammingError, pymysql.OperationalError, pymysql.InternalError) as error:
+                if _is_misstated(error):
+                    raise Misstated(str(error.args[-1])) from error
+                raise
+            finally:
+                if connection.open:
+                    connection.rollback()
 
     def ready_to_post(self, connection: Any, statements: Mapping[str, str]) -> None:
         """Several statements in one packet are allowed from `connect` on."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from voipsms.errors import StoreError
-from voipsms.store.database import Busy, Unwritable
+from voipsms.store.database import Busy, Misstated, Row, Unwritable
 
 # Checkpoints sync the whole database file. `tidy`, in a thread beside the journal's, does them before a commit has to:
 # at 1,000 messages a second the 99th percentile of a commit was 25 ms without that, and is 4 ms with it.
@@ -17,6 +19,10 @@ _WAL = "wal_autocheckpoint = 4000"
 
 # Of the rows, not of the database.
 _UNWRITABLE = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG", "OverflowError", "Unicode")
+
+
+_MISSTATED = ("SQLITE_ERROR", "SQLITE_READONLY", "SQLITE_AUTH", "SQLITE_MISMATCH")
+_STEPS = 10_000  # of SQLite's virtual machine, between two looks at the clock
 
 
 class SqliteEngine:
@@ -51,6 +57,8 @@ class SqliteEngine:
 
     def translate(self, error: Exception) -> StoreError:
         name = getattr(error, "sqlite_errorname", "") or type(error).__name__
+        if name == "SQLITE_INTERRUPT":
+            return Busy(f"{self.path}: a statement took too long")
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return Busy(f"{self.path}: locked by another process")
         if name.startswith(_UNWRITABLE):
@@ -68,6 +76,21 @@ class SqliteEngine:
 
     def tidy(self, connection: Any) -> None:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+
+    def select(self, connection: Any, sql: str, values: Sequence[str], seconds: float) -> Row | None:
+        until = time.monotonic() + seconds
+        connection.execute("PRAGMA query_only = ON").close()
+        connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+        try:
+            with closing(connection.execute(sql, tuple(values))) as cursor:
+                row: Row | None = cursor.fetchone()
+                return row
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            if getattr(error, "sqlite_errorname", "SQLITE_ERROR") in _MISSTATED:
+                raise Misstated(str(error)) from error
+            raise
+        finally:
+            connection.set_progress_handler(None, 0)
 
     def ready_to_post(self, connection: Any, statements: Mapping[str, str]) -> None:
         """Makes all statements the body of one trigger, so that a commit's batches are one insert into its view, which
