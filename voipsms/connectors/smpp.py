@@ -19,7 +19,7 @@ from typing import Final
 from voipsms import metrics
 from voipsms.connectors import deliver_sm
 from voipsms.connectors.port import Inbox
-from voipsms.errors import GatewayDown, StoreError, SubmitError, SubmitFailed, SubmitRefused, Throttled
+from voipsms.errors import GatewayDown, OutcomeUnknown, StoreError, SubmitError, SubmitFailed, SubmitRefused, Throttled
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
 from voipsms.model import Coding, GatewayId, Message, Part, Receipt, State, Submitted
@@ -188,7 +188,9 @@ def _segments(message: Message) -> Segments:
 _ERRORS: Final[dict[Verdict, Callable[[str], SubmitError]]] = {
     Verdict.WAIT: Throttled,
     Verdict.RETRY: SubmitFailed,
+    Verdict.FAILOVER: SubmitRefused,
     Verdict.REFUSE: SubmitRefused,
+    Verdict.UNKNOWN: OutcomeUnknown,
     Verdict.FAULT: GatewayDown,
 }
 
