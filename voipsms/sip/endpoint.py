@@ -18,7 +18,7 @@ from voipsms.errors import VoipSmsError
 from voipsms.sip.connection import Connection, Link, Peer, UdpSocket
 from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers
-from voipsms.sip.links import Links, Unreachable, server_tls
+from voipsms.sip.links import ConnectionLost, Links, Unreachable, server_tls
 from voipsms.sip.message import Request, Response, parse_message, received_from, response_to
 from voipsms.sip.stream import MAX_BODY
 from voipsms.sip.transaction import (
@@ -34,7 +34,7 @@ from voipsms.sip.transaction import (
 )
 from voipsms.sip.uri import Via
 
-__all__ = ["IncomingRequest", "Peer", "RequestTimeout", "SipEndpoint", "Unreachable", "server_tls"]
+__all__ = ["ConnectionLost", "IncomingRequest", "Peer", "RequestTimeout", "SipEndpoint", "Unreachable", "server_tls"]
 
 log = logging.getLogger("voipsms.sip")
 
@@ -149,7 +149,7 @@ class SipEndpoint:
         for task in list(self._tasks):
             task.cancel()
         for key in list(self._waiting):
-            self._fail(key, Unreachable("The SIP endpoint is closing"))
+            self._fail(key, ConnectionLost("The SIP endpoint is closing"))
         await self._links.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -157,7 +157,7 @@ class SipEndpoint:
 
     def lost(self, connection: Connection) -> None:
         for key in [key for key, waiting in self._waiting.items() if waiting.link is connection]:
-            self._fail(key, Unreachable(f"{connection.peer} closed the connection"))
+            self._fail(key, ConnectionLost(f"{connection.peer} closed the connection"))
 
     def traced(self, direction: str, peer: Peer, data: bytes) -> None:
         if self._trace is not None:

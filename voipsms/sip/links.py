@@ -23,6 +23,10 @@ class Unreachable(VoipSmsError):
     """A request could not leave, or its connection ended before the answer."""
 
 
+class ConnectionLost(Unreachable):
+    """The latter: the request may have arrived."""
+
+
 def server_tls(cert: str, key: str) -> ssl.SSLContext:
     """The context of a TLS listener from PEM files. Raises ConfigError."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
