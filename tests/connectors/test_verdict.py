@@ -15,11 +15,14 @@ from voipsms.connectors.verdict import (
     LONGEST_ANSWER,
     STATUS_NAMES,
     Outcome,
-    alternatives,
+    Rules,
     comment,
     judge,
     retry_after,
+    rules,
 )
+from voipsms.errors import ConfigError
+from voipsms.gateway_settings import GatewaySettings
 
 T, R, L = Outcome.TAKEN, Outcome.REFUSED, Outcome.TEMPORARY
 
@@ -78,6 +81,8 @@ T, R, L = Outcome.TAKEN, Outcome.REFUSED, Outcome.TEMPORARY
         (200, '{"error":{"code":5,"message":"x"},"id":"7"}', R, ""),
         (200, '{"errors":[{"title":"Too many requests"}]}', L, ""),
         (200, '{"message":"Invalid number"}', R, ""),
+        (200, '{"rejected":["36301234567"]}', R, ""),
+        (200, '{"rejected":0,"invalid":null,"id":"8"}', T, "8"),
         (200, '{"sandbox":false,"cost":0.1}', T, ""),
         (200, '{"id":"' + "x" * 65 + '"}', T, ""),
         (200, '{"id":"a b\\n"}', T, ""),
@@ -99,6 +104,7 @@ T, R, L = Outcome.TAKEN, Outcome.REFUSED, Outcome.TEMPORARY
         (200, "<html><body>OK</body></html>", T, ""),
         # statuses
         (201, "x", T, ""),
+        (300, "OK", R, ""),
         (301, "OK", R, ""),
         (302, "", R, ""),
         (400, "OK", R, ""),
@@ -115,8 +121,12 @@ T, R, L = Outcome.TAKEN, Outcome.REFUSED, Outcome.TEMPORARY
     ],
 )
 def test_the_guess(status: int, body: str, outcome: Outcome, provider_id: str) -> None:
-    verdict = judge(status, body.encode("utf-8", "surrogateescape"))
+    verdict = judge(status, body)
     assert (verdict.outcome, verdict.provider_id) == (outcome, provider_id)
+
+
+def said(success: str = "", fail: str = "", regex: str = "") -> Rules:
+    return rules(GatewaySettings(smssuccessstring=success, smsfailstring=fail, smsidregex=regex))
 
 
 @pytest.mark.parametrize(
@@ -133,27 +143,68 @@ def test_the_guess(status: int, body: str, outcome: Outcome, provider_id: str) -
         (200, "OK held", "OK", "held", R),
         (503, "held", "", "held", R),
         (200, "ok", "OK", "", R),
+        (200, "queued: 7", r"re:queued: \d+|sent", "", T),
+        (200, "queued: x", r"re:queued: \d+|sent", "", R),
+        (200, "yes", r"yes|re:queued: \d+", "", T),
+        (200, "OK 12", "", r"re:^OK 1\d$", R),
+        (200, "OK 2", "", r"re:^OK 1\d$", T),
+        (503, "OK 12", r"re:OK", "", T),
     ],
 )
 def test_the_operator_s_words_come_first(status: int, body: str, success: str, fail: str, outcome: Outcome) -> None:
-    assert judge(status, body.encode(), alternatives(success), alternatives(fail)).outcome is outcome
+    assert judge(status, body, said(success, fail)).outcome is outcome
 
 
 def test_an_id_beside_the_operator_s_word() -> None:
-    assert judge(200, b"ERROR taken, ID: 5", ("taken",)).provider_id == "5"
+    assert judge(200, "ERROR taken, ID: 5", said("taken")).provider_id == "5"
 
 
 @pytest.mark.parametrize(
-    "setting, words", [("", ()), ("a", ("a",)), (" a | b b ||", ("a", "b b"))], ids=["none", "one", "several"]
+    "body, regex, provider_id",
+    [
+        ("OK: ref=<a-1>", r"ref=<(.+?)>", "a-1"),
+        ("OK: id=5 ref=<a-1>", r"ref=<(.+?)>", "a-1"),
+        ("OK: id=5", r"ref=<(.+?)>", ""),
+        ("OK: ref=<>", r"ref=<(.*?)>", ""),
+        ("OK: ref=<a b>", r"ref=<(.*?)>", ""),
+        ("OK: ref=<" + "x" * 65 + ">", r"ref=<(.*?)>", ""),
+        ("OK", r"OK(x)?", ""),
+        ("ERR: ref=<a-1>", r"ref=<(.+?)>", ""),
+    ],
 )
-def test_alternatives(setting: str, words: tuple[str, ...]) -> None:
-    assert alternatives(setting) == words
+def test_the_id_by_the_operator_s_pattern(body: str, regex: str, provider_id: str) -> None:
+    assert judge(200, body, said(regex=regex)).provider_id == provider_id
 
 
-def test_what_comes_after_64_kib_is_not_read() -> None:
-    body = b"x" * (LONGEST_ANSWER - 1) + b"\nERROR"
-    assert judge(200, body).outcome is T
-    assert judge(200, body[1:100] + b"\nERROR").outcome is R
+@pytest.mark.parametrize(
+    "settings_, place",
+    [
+        (GatewaySettings(smssuccessstring="re:(a"), r"\[global\] smssuccessstring: character 1: missing \)"),
+        (
+            GatewaySettings(smsfailstring="a|re:b**", name="x"),
+            r"\[gateway:x\] smsfailstring: character 3: multiple rep",
+        ),
+        (GatewaySettings(smsidregex="id=.+"), r"\[global\] smsidregex: must have a group"),
+    ],
+    ids=["success", "fail", "id"],
+)
+def test_a_pattern_at_fault_stops_the_start(settings_: GatewaySettings, place: str) -> None:
+    with pytest.raises(ConfigError, match=place):
+        rules(settings_)
+
+
+@pytest.mark.parametrize(
+    "location, told",
+    [
+        ("", "HTTP 302: a redirect, which is not followed: smsurl must be the final address"),
+        ("https://b.test/x?password=p", "HTTP 302: a redirect to https://b.test/x, which is not followed: smsurl must "
+         "be the final address"),
+    ],
+    ids=["nowhere", "elsewhere"],
+)  # fmt: skip
+def test_a_redirect_is_refused_and_explained(location: str, told: str) -> None:
+    verdict = judge(302, "<html>moved</html>", location=location)
+    assert (verdict.outcome, verdict.comment) == (R, told)
 
 
 @pytest.mark.parametrize(
@@ -196,8 +247,8 @@ trees = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dic
 
 
 @settings(max_examples=300, deadline=None)
-@given(body=st.binary(max_size=60) | trees.map(lambda tree: json.dumps(tree).encode()), status=st.integers(200, 599))
-def test_no_answer_raises(body: bytes, status: int) -> None:
+@given(body=st.text(max_size=60) | trees.map(json.dumps), status=st.integers(200, 599))
+def test_no_answer_raises(body: str, status: int) -> None:
     verdict = judge(status, body)
     assert len(verdict.provider_id) <= 64
     assert verdict.comment.isprintable()
@@ -205,10 +256,10 @@ def test_no_answer_raises(body: bytes, status: int) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"a" * LONGEST_ANSWER, b" " * LONGEST_ANSWER, b"<" * LONGEST_ANSWER, b"id " * 20_000, b"a=" * 30_000,
-     b"<a>" * 20_000, b"a=b&" * 16_000, b'{"error":' * 7_000, b"1-" * 32_000, b"id=" + b"a" * 60_000],
+    ["a" * LONGEST_ANSWER, " " * LONGEST_ANSWER, "<" * LONGEST_ANSWER, "id " * 20_000, "a=" * 30_000,
+     "<a>" * 20_000, "a=b&" * 16_000, '{"error":' * 7_000, "1-" * 32_000, "id=" + "a" * 60_000],
 )  # fmt: skip
-def test_no_answer_takes_long(body: bytes) -> None:
+def test_no_answer_takes_long(body: str) -> None:
     """Each takes milliseconds; an expression that backtracks would take minutes."""
     judge(200, body)
 
@@ -219,7 +270,7 @@ EXAMPLES = re.findall(r"^\| (\d{3}) \| `(.*)` \| (\w+) \| (\S*) ?\|$", DOCUMENT,
 
 @pytest.mark.parametrize("status, body, outcome, provider_id", EXAMPLES)
 def test_the_document_s_examples(status: str, body: str, outcome: str, provider_id: str) -> None:
-    verdict = judge(int(status), body.encode())
+    verdict = judge(int(status), body)
     assert (verdict.outcome.value, verdict.provider_id) == (outcome, provider_id)
 
 

@@ -1,40 +1,44 @@
-"""A provider reached by HTTP: one request a message, as its template says, judged by verdict.py.
-
-The request is handed to httpx's aiohttp transport itself: no client between, which would add cookies, redirects and
-half of the time. What was certainly never sent is GatewayDown; what may have been sent and got no answer is
-OutcomeUnknown, and nothing below us may repeat it.
-"""
+"""A provider reached by HTTP: one request a message, or a batch, as its template says, judged by verdict.py."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
-
-from voipsms.connectors import verdict
+from voipsms.connectors import recipients, verdict
+from voipsms.connectors.batch import Batches
+from voipsms.connectors.exchange import Answer, Exchange
 from voipsms.connectors.places import Unwritable
-from voipsms.connectors.template import Request, RequestTemplate, values
-from voipsms.connectors.verdict import LONGEST_ANSWER, Outcome, Verdict
+from voipsms.connectors.port import Selector
+from voipsms.connectors.reachable import Reachable
+from voipsms.connectors.template import Request, RequestTemplate
+from voipsms.connectors.verdict import Outcome, Verdict
+from voipsms.connectors.words import TooSlow
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError, SubmitFailed, SubmitRefused, Throttled
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
-from voipsms.masking import mask_body, mask_headers, mask_number, mask_text, mask_url
+from voipsms.masking import HIDDEN, mask_body, mask_headers, mask_url
 from voipsms.model import GatewayId, Message, Part, State, Submitted
 
-FIRST_PROBE, LAST_PROBE = 0.5, 30.0  # seconds between looks at a gateway that is down
-LONGEST_CONNECT = 10.0  # seconds
-IDLE = 15.0  # seconds that an unused connection is kept: servers close theirs after that, and a race costs an outcome
-
-_NOTHING_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+SHORTEST_SECRET = 4  # characters: a shorter one is not looked for in answers
+ASKS_FOR_A_PAUSE = frozenset({429, 503})  # where Retry-After holds for the gateway, not for the message alone
 
 
-class HttpConnector:
-    """Raises ConfigError where the gateway's template can't be used."""
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A message and what the keywords stand for."""
+
+    message: Message
+    named: dict[str, str]
+
+
+class HttpConnector(Reachable):
+    """Raises ConfigError where the gateway's settings can't be used. `folder`: where their relative paths start."""
+
+    unverified = False  # whether the provider is asked later if it really sent what it took
 
     def __init__(
         self,
@@ -42,161 +46,112 @@ class HttpConnector:
         settings: GatewaySettings,
         wake: Callable[[], None],
         *,
+        folder: Path = Path(),
+        selector: Selector | None = None,
         trace: LogMethod | None = None,
         mask: bool = True,
     ) -> None:
-        """`trace` gets every exchange, without secrets, and with `mask` without texts and whole numbers."""
-        self.gateway_id, self.name = gateway_id, settings.name
-        self._settings, self._wake, self._trace, self._mask = settings, wake, trace, mask
+        super().__init__(gateway_id, settings, wake, trace=trace, mask=mask)
         self._template = RequestTemplate(settings)
-        self._success = verdict.alternatives(settings.smssuccessstring)
-        self._fail = verdict.alternatives(settings.smsfailstring)
-        self._in_flight = 0
-        self._down, self._fault = asyncio.Event(), ""
-        scheme, self._host, self._port = self._template.origin()
-        self._tls = ssl.create_default_context() if scheme == "https" else None
-        # A connect that takes longer than the whole answer may must end first, so that it is known to be one.
-        self._connect = min(settings.timeout * 0.75, LONGEST_CONNECT)
-        timeouts = {"connect": self._connect, "pool": self._connect, "read": settings.timeout}
-        self._extensions = {"timeout": timeouts}
-        self._transport = AiohttpTransport(verify=self._tls or False, client=self._session)
-
-    def _session(self) -> aiohttp.ClientSession:
-        pool = aiohttp.TCPConnector(
-            limit=self._settings.connections, keepalive_timeout=IDLE, ssl=self._tls if self._tls else True
-        )
-        session = aiohttp.ClientSession(connector=pool, cookie_jar=aiohttp.DummyCookieJar())
-        # aiohttp repeats a GET whose connection broke before the answer: here that would be a second SMS. It has no
-        # other switch for this; test_http.py shows that nothing is repeated.
-        session._retry_connection = False
-        return session
-
-    @property
-    def ready(self) -> bool:
-        return not self._down.is_set()
-
-    @property
-    def last_error(self) -> str:
-        return self._fault if self._down.is_set() else ""
-
-    def split(self, message: Message) -> Sequence[Part]:
-        return (Part(message, 1, 1),)
+        self._rules = verdict.rules(settings)
+        self._exchange = Exchange(settings, folder, *self._template.origin())
+        self._requests = asyncio.Semaphore(settings.connections)
+        self._batches: Batches[_Item] | None = None
+        if settings.smsbatch > 1:
+            self._batches = Batches(settings.smsbatch, settings.smsbatchwait, self._send_all)
 
     def free(self) -> int:
-        return self._settings.connections - self._in_flight if self.ready else 0
+        return self._settings.connections * self._settings.smsbatch - self._in_flight if self.ready else 0
 
     async def submit(self, part: Part) -> Submitted:
-        request = self._build(part.message)
-        began = time.monotonic()
         self._in_flight += 1
         try:
-            status, pause, body = await self._exchange(request)
-        except SubmitError as error:
-            self._tell(part.message, began, f"{error.reason}: {error.comment}")
+            return await self._submit(part)
+        except GatewayDown as error:
+            self._fall(error.comment)
             raise
         finally:
             self._in_flight -= 1
             if self.free() == 1:
                 self._wake()
-        found = verdict.judge(status, body, self._success, self._fail)
-        self._tell(part.message, began, f"HTTP {status}\r\n\r\n{body.decode('utf-8', 'replace')}", found)
-        return _submitted(found, status, verdict.retry_after(pause, time.time()))
 
-    def _build(self, message: Message) -> httpx.Request:
+    async def _submit(self, part: Part) -> Submitted:
+        return await self._send(part.message, self._named(part.message))
+
+    async def _send(self, message: Message, named: dict[str, str]) -> Submitted:
+        item = _Item(message, named)
+        if self._batches is not None:
+            # What this message's request says but for its target: only equal ones may share a request.
+            said = render(self._template, named | {"tonum": "0"})
+            return await self._batches.submit(said, message.target, item)
+        (result,) = await self._send_all([item])
+        if isinstance(result, SubmitError):
+            raise result
+        return result
+
+    async def _send_all(self, items: Sequence[_Item]) -> list[Submitted | SubmitError]:
+        """What became of each; messages whose requests are the same but for the target. Raises SubmitError for all."""
+        first, named = items[0], items[0].named
+        if len(items) > 1:
+            named = named | {"tonum": self._settings.smsbatchseparator.join(item.named["tonum"] for item in items)}
+        answer = await self._ask(self._exchange, self._template, first.message, named)
+        targets = [item.message.target for item in items]
         try:
-            request = self._template.render(message)
-            return httpx.Request(
-                request.method, request.url, headers=request.headers, content=request.body, extensions=self._extensions
-            )
-        except (Unwritable, httpx.InvalidURL) as error:
-            raise SubmitRefused(f"no request can be made of it: {error}") from error
+            found = recipients.judge_each(answer.status, answer.text, targets, self._rules, answer.location)
+        except TooSlow as error:
+            raise OutcomeUnknown(f"{error}: {verdict.comment(answer.status, answer.text)}") from error
+        return [self._result(one, answer) for one in found]
 
-    async def _exchange(self, request: httpx.Request) -> tuple[int, str | None, bytes]:
-        """Status, Retry-After and body of the answer. Raises GatewayDown and OutcomeUnknown."""
-        try:
-            async with asyncio.timeout(self._settings.timeout):
-                response = await self._transport.handle_async_request(request)
-                return response.status_code, response.headers.get("retry-after"), await _read(response)
-        except TimeoutError as error:
-            raise OutcomeUnknown(f"no answer within {self._settings.timeout:g} s") from error
-        except (httpx.TransportError, aiohttp.ClientError) as error:
-            cause = error.__cause__ or error
-            if isinstance(cause, _NOTHING_SENT):
-                self._fault = str(cause)
-                self._down.set()
-                raise GatewayDown(self._fault) from error
-            raise OutcomeUnknown(f"the connection ended before the answer: {cause}") from error
+    async def _ask(self, by: Exchange, template: RequestTemplate, message: Message, named: dict[str, str]) -> Answer:
+        """Raises SubmitError where there is no answer."""
+        request = render(template, named)
+        async with self._requests:
+            began = time.monotonic()
+            try:
+                answer = await by.send(request)
+            except SubmitError as error:
+                self._trace_exchange(message, named, began, f"{error.reason}: {error.comment}")
+                raise
+        self._trace_exchange(message, named, began, answer)
+        return answer
 
-    def _tell(self, message: Message, began: float, answer: str, found: Verdict | None = None) -> None:
+    def _result(self, found: Verdict, answer: Answer) -> Submitted | SubmitError:
+        """What a verdict means to dispatch."""
+        if found.outcome is Outcome.TAKEN:
+            return Submitted(found.provider_id, State.ACCEPTED, found.comment, unverified=self.unverified)
+        if found.outcome is Outcome.REFUSED:
+            return SubmitRefused(found.comment)
+        pause = verdict.retry_after(answer.retry_after, time.time())
+        if answer.status in ASKS_FOR_A_PAUSE and pause is not None:
+            return Throttled(found.comment, retry_after=pause)
+        return SubmitFailed(found.comment, retry_after=pause)
+
+    def _trace_exchange(self, message: Message, named: dict[str, str], began: float, answer: Answer | str) -> None:
         if self._trace is None:
             return
-        shown = mask_body(answer)
-        named = values(message)
-        if self._mask:
-            for key, mask in (("message", mask_text), ("tonum", mask_number), ("fromnum", mask_number)):
-                whole, named[key] = named[key], mask(named[key])
-                shown = shown.replace(whole, named[key]) if whole else shown
-        request = _shown(self._template.render_values(named))
-        outcome = found.outcome.value if found else None
-        shared: dict[str, object] = {"gateway": self.name, "id": message.id, "outcome": outcome}
-        milliseconds = round((time.monotonic() - began) * 1000, 1)
-        self._trace("http exchange", **shared, request=request, answer=shown, ms=milliseconds)
+        told = answer if isinstance(answer, str) else f"HTTP {answer.status}\n{answer.text}"
+        for secret in (self._settings.password, self._settings.apikey):
+            told = told.replace(secret, HIDDEN) if len(secret) >= SHORTEST_SECRET else told
+        self._tell(message, named, began, told)
 
-    async def run(self) -> None:
-        """Looks at a gateway that is down until it can be reached again."""
-        delay = FIRST_PROBE
-        while True:
-            await self._down.wait()
-            await asyncio.sleep(delay)
-            try:
-                await self.probe()
-            except GatewayDown as error:
-                self._fault, delay = error.comment, min(delay * 2, LAST_PROBE)
-                continue
-            delay = FIRST_PROBE
-            self._down.clear()
-            self._wake()
+    def _show(self, named: dict[str, str]) -> Sequence[str]:
+        request = render(self._template, named)
+        head = [f"{request.method} {mask_url(request.url)}", *mask_headers(request.headers).split("\r\n")]
+        return [*head, "", mask_body(request.body.decode("utf-8", "replace"))] if request.body else head
 
     async def probe(self) -> None:
-        """Connects, by TLS where the URL says so, and sends no request. Raises GatewayDown."""
-        try:
-            async with asyncio.timeout(self._connect):
-                _, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls)
-                writer.close()
-                await writer.wait_closed()
-        except TimeoutError as error:
-            raise GatewayDown(f"{self._host}:{self._port}: no connection within {self._connect:g} s") from error
-        except OSError as error:
-            raise GatewayDown(f"{self._host}:{self._port}: {error.strerror or error}") from error
+        """Connects, by proxy and TLS where they are set, and sends no request. Raises GatewayDown."""
+        await self._exchange.probe()
 
     async def close(self) -> None:
-        await self._transport.aclose()
+        if self._batches is not None:
+            await self._batches.close()
+        await self._exchange.close()
 
 
-async def _read(response: httpx.Response) -> bytes:
-    """The answer's body, LONGEST_ANSWER octets of it at the most; a longer one costs the connection."""
-    body = b""
+def render(template: RequestTemplate, named: dict[str, str]) -> Request:
+    """Raises SubmitRefused."""
     try:
-        async for piece in response.stream:  # type: ignore[union-attr]  # the transport is an asynchronous one
-            body += piece
-            if len(body) >= LONGEST_ANSWER:
-                break
-    finally:
-        await response.aclose()
-    return body[:LONGEST_ANSWER]
-
-
-def _submitted(found: Verdict, status: int, pause: float | None) -> Submitted:
-    """Raises what the verdict means to dispatch."""
-    if found.outcome is Outcome.TAKEN:
-        return Submitted(found.provider_id, State.ACCEPTED, found.comment)
-    if found.outcome is Outcome.REFUSED:
-        raise SubmitRefused(found.comment)
-    if status in (429, 503) and pause is not None:
-        raise Throttled(found.comment, retry_after=pause)
-    raise SubmitFailed(found.comment, retry_after=pause)
-
-
-def _shown(request: Request) -> str:
-    body = mask_body(request.body.decode("utf-8", "replace")) if request.body else ""
-    return f"{request.method} {mask_url(request.url)}\r\n{mask_headers(request.headers)}\r\n\r\n{body}"
+        return template.render_values(named)
+    except Unwritable as error:
+        raise SubmitRefused(f"no request can be made of it: {error}") from error

@@ -39,7 +39,9 @@ def _smpp(at: Place) -> Connector:
 def _http(at: Place) -> Connector:
     log = get_logger("http")
     trace = log.debug if log.debugging else None
-    return HttpConnector(at.gateway_id, at.settings, at.wake, trace=trace, mask=masking())
+    return HttpConnector(
+        at.gateway_id, at.settings, at.wake, folder=at.folder, selector=at.selector, trace=trace, mask=masking()
+    )
 
 
 _KINDS: Final[dict[str, Callable[[Place], Connector]]] = {"smpp": _smpp, "http": _http}

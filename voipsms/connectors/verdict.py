@@ -1,20 +1,24 @@
 """What a provider's HTTP answer means. Pure; the tables here are those of docs/http.md.
 
 In this order: smsfailstring, smssuccessstring, the HTTP status, then what the answer says about itself, read as facts
-(`name`, `value`) out of JSON, XML, a form or plain text.
+(`name`, `value`) out of JSON, XML, a form or plain text. recipients.py does it for each recipient of a batch.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from itertools import islice
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree
+
+from voipsms.connectors.words import NO_WORDS, Pattern, Words, words
+from voipsms.gateway_settings import GatewaySettings
+from voipsms.masking import mask_url
 
 LONGEST_ANSWER = 64 * 1024  # octets; the rest is not read
 LONGEST_PAUSE = 3600.0  # seconds that Retry-After may ask for
@@ -37,6 +41,28 @@ class Verdict:
     outcome: Outcome
     provider_id: str
     comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator says of a gateway's answers."""
+
+    success: Words = NO_WORDS
+    fail: Words = NO_WORDS
+    id: Pattern | None = None
+
+
+NO_RULES = Rules()
+
+
+def rules(settings: GatewaySettings) -> Rules:
+    """Raises ConfigError with the place of a pattern that can't be used."""
+    place = f"[{settings.section}] "
+    return Rules(
+        words(settings.smssuccessstring, place + "smssuccessstring"),
+        words(settings.smsfailstring, place + "smsfailstring"),
+        Pattern(settings.smsidregex, place + "smsidregex", group=True) if settings.smsidregex else None,
+    )
 
 
 # -- the tables ---------------------------------------------------------------------------------------------------
@@ -63,6 +89,7 @@ TAKEN_WORDS = (
 ERROR_NAMES = frozenset({
     "error", "errors", "err", "errorcode", "errcode", "errno", "errortext", "errormessage", "errormsg",
     "errordescription", "fault", "faultcode", "faultstring", "exception", "failure", "failed", "failurereason",
+    "rejected", "refused", "invalid",
 })  # fmt: skip
 FLAG_NAMES = frozenset({"success", "successful", "ok", "accepted", "sent", "queued", "valid", "issuccess"})
 STATUS_NAMES = frozenset({
@@ -196,9 +223,14 @@ def _worst(said: Iterable[Outcome | None]) -> Outcome | None:
     return next((outcome for outcome in (Outcome.TEMPORARY, Outcome.REFUSED, Outcome.TAKEN) if outcome in found), None)
 
 
+def explicit(found: Facts) -> Outcome | None:
+    """What named facts say; None: nothing."""
+    return _worst(_by_name(name, value) for name, value in found)
+
+
 def guess(text: str, found: Facts) -> Outcome:
     """The meaning of a 2xx answer: named facts, else an id, else any words, else that it is no page for people."""
-    if outcome := _worst(_by_name(name, value) for name, value in found):
+    if outcome := explicit(found):
         return outcome
     if any(name in ID_NAMES for name, _ in found):
         return Outcome.TAKEN
@@ -213,31 +245,45 @@ def by_status(status: int) -> Outcome | None:
     return None if 200 <= status < 300 else Outcome.REFUSED
 
 
-def alternatives(setting: str) -> tuple[str, ...]:
-    """The strings of smssuccessstring or smsfailstring."""
-    return tuple(filter(None, (piece.strip() for piece in setting.split("|"))))
+def by_rules(text: str, said: Rules) -> Outcome | None:
+    """What the operator's strings say; None: nothing. Raises TooSlow."""
+    if said.fail and said.fail.are_in(text):
+        return Outcome.REFUSED
+    return Outcome.TAKEN if said.success and said.success.are_in(text) else None
 
 
-def judge(status: int, body: bytes, success: Sequence[str] = (), fail: Sequence[str] = ()) -> Verdict:
-    """`success`, `fail`: what the operator says the answer contains; where `success` is given and absent, the
-    message was not taken."""
-    text = body[:LONGEST_ANSWER].decode("utf-8", "replace")
+def find_id(text: str, found: Facts, said: Rules) -> str:
+    """By smsidregex where it is set, else by the common shapes. Raises TooSlow."""
+    if said.id is None:
+        return provider_id(found)
+    match = said.id.search(text)
+    value = (match[1] or "").strip() if match else ""
+    return value if _ID.fullmatch(value) else ""
+
+
+def judge(status: int, text: str, said: Rules = NO_RULES, location: str = "") -> Verdict:
+    """Where smssuccessstring is set and absent, the message was not taken. `location`: where a redirect points.
+
+    Raises TooSlow.
+    """
     found = facts(text)
-    if any(word in text for word in fail):
-        outcome = Outcome.REFUSED
-    elif any(word in text for word in success):
-        outcome = Outcome.TAKEN
-    elif success:
-        outcome = by_status(status) or Outcome.REFUSED
-    else:
-        outcome = by_status(status) or guess(text, found)
-    return Verdict(outcome, provider_id(found) if outcome is Outcome.TAKEN else "", comment(status, text))
+    outcome = by_rules(text, said) or by_status(status)
+    if outcome is None:
+        outcome = Outcome.REFUSED if said.success else guess(text, found)
+    told = redirect(status, location) if 300 <= status < 400 else comment(status, text)
+    return Verdict(outcome, find_id(text, found, said) if outcome is Outcome.TAKEN else "", told)
 
 
 def comment(status: int, text: str) -> str:
     """`HTTP 400: ERR: 114, …`, on one line, for the CDR."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * LONGEST_COMMENT]).split())
-    return f"HTTP {status}: {words}"[:LONGEST_COMMENT] if words else f"HTTP {status}"
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * LONGEST_COMMENT]).split())
+    return f"HTTP {status}: {line}"[:LONGEST_COMMENT] if line else f"HTTP {status}"
+
+
+def redirect(status: int, location: str) -> str:
+    """`location` without its query, which may repeat our own with its password."""
+    where = f" to {mask_url(location.partition('?')[0])}" if location else ""
+    return comment(status, f"a redirect{where}, which is not followed: smsurl must be the final address")
 
 
 def retry_after(value: str | None, now: float) -> float | None:
