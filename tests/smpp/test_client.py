@@ -11,7 +11,7 @@ from voipsms.errors import GatewayDown, OutcomeUnknown
 from voipsms.gateway_settings import SmppSettings
 from voipsms.smpp import link
 from voipsms.smpp.behaviour import Options
-from voipsms.smpp.client import bind_commands
+from voipsms.smpp.binder import bind_commands
 from voipsms.smpp.codec import decode, encode
 from voipsms.smpp.pdu import (
     BIND_RECEIVER,

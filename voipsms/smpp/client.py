@@ -10,30 +10,30 @@ when its window is full another one takes over, and between two sessions an SMSC
 from __future__ import annotations
 
 import asyncio
-import os
+import itertools
 import random
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from voipsms import metrics
-from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError
-from voipsms.gateway_settings import SmppSettings
+from voipsms.errors import GatewayDown, OutcomeUnknown
+from voipsms.gateway_settings import Server, SmppSettings
 from voipsms.log import get_logger
+from voipsms.smpp.binder import Binder, addresses, bind_commands
 from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
 from voipsms.smpp.link import Link
+from voipsms.smpp.outbind import OutbindListener
 from voipsms.smpp.pdu import (
-    BIND_RECEIVER,
-    BIND_TRANSCEIVER,
-    BIND_TRANSMITTER,
     COMMANDS,
+    DATA_SM,
+    SUBMIT_MULTI,
     SUBMIT_SM,
-    UNBIND,
-    Bind,
     Body,
     Cancel,
     DataMessage,
     MultiMessage,
+    Outbind,
     Pdu,
     PduError,
     Query,
@@ -41,30 +41,26 @@ from voipsms.smpp.pdu import (
     ShortMessage,
     Tlvs,
 )
-from voipsms.smpp.session import Session, Timers
-from voipsms.smpp.states import Side
-from voipsms.smpp.status import ESME_ROK, Verdict, status
+from voipsms.smpp.status import Verdict, status, verdict_of
 from voipsms.smpp.trace import Trace, watch
 
 log = get_logger("smpp")
 
 DELAYS: Final = (0.5, 30.0)  # seconds from the end of a session to the next attempt: first, growing twofold to last
 MOST_WAITING: Final = 10_000  # submits that found the windows full
-UNBIND_TIME: Final = 3.0  # seconds that an SMSC has to answer unbind
+
+_MESSAGES: Final = frozenset({SUBMIT_SM, SUBMIT_MULTI, DATA_SM})
 
 OnRequest = Callable[[Link, Pdu], None]
 Asked = ShortMessage | MultiMessage | DataMessage | Query | Cancel | Replace
 
 
-def bind_commands(settings: SmppSettings) -> tuple[int, ...]:
-    """One command a session. SMPP 3.3 has no bind_transceiver."""
-    if settings.bind == "tx" or settings.version == 33:
-        return (BIND_TRANSMITTER,) * settings.sessions + (BIND_RECEIVER,)
-    return (BIND_TRANSCEIVER,) * settings.sessions
-
-
 class Client:
-    """`on_request` gets every deliver_sm and data_sm, `on_room` is called when free() grows from 0."""
+    """`on_request` gets every deliver_sm and data_sm, `on_room` is called when free() grows from 0. Paths in the
+    settings are relative to `folder`.
+
+    Raises ConfigError where the settings of TLS or outbind can't be used; its text begins with the parameter's name.
+    """
 
     def __init__(
         self,
@@ -75,23 +71,38 @@ class Client:
         trace: Trace | None = None,
         mask: bool = True,
         delays: tuple[float, float] = DELAYS,
+        folder: Path | None = None,
     ) -> None:
         self._settings = settings
         self._delays = delays
         self._on_request = on_request
         self._on_room = on_room
-        self._watch = watch(trace, mask) if trace else None
+        self._addresses = addresses(settings)
+        self._binder = Binder(
+            settings, folder or Path(), self._on_event, self._writable, watch(trace, mask) if trace else None
+        )
+        self._outbinds = OutbindListener(settings, self._binder, self._adopt) if settings.outbind else None
         self._links: list[Link] = []  # bound ones
         self._senders: list[Link] = []  # those of them that submit
         self._backlog: deque[tuple[Body, Tlvs, asyncio.Future[Pdu]]] = deque()
         self._errors: dict[int, str] = {}  # why a session isn't bound, by its place in bind_commands
         self._exhausted = True  # free() is 0, and somebody may wait for it to grow
         self._closing = False
+        self._outbound: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
-        """Whether something can be submitted, now or when an answer has come."""
+        """Whether something can be submitted, now or when an answer has come; for a receiver, whether it is bound."""
+        return self._submits or (self._settings.bind == "rx" and bool(self._links))
+
+    @property
+    def _submits(self) -> bool:
         return any([link.session.submits for link in self._senders])  # noqa: C419 — a list is the quicker one
+
+    @property
+    def outbind_port(self) -> int:
+        """Where outbind is awaited; 0: nowhere yet."""
+        return self._outbinds.port if self._outbinds else 0
 
     @property
     def last_error(self) -> str:
@@ -118,7 +129,7 @@ class Client:
         return self._ask(COMMANDS[type(body)], _destination(body), body, tlvs)
 
     def _ask(self, command_id: int, destination: str, body: Body, tlvs: Tlvs) -> asyncio.Future[Pdu]:
-        if not self.ready:
+        if not self._submits:
             raise GatewayDown(self.last_error or "no session is bound")
         if len(self._backlog) >= MOST_WAITING:
             raise GatewayDown(f"{MOST_WAITING} submits wait already")
@@ -137,113 +148,73 @@ class Client:
         async with asyncio.TaskGroup() as keepers:
             for place, command_id in enumerate(bind_commands(self._settings)):
                 keepers.create_task(self._keep(place, command_id))
+            if self._outbinds is not None:
+                self._outbound = keepers.create_task(self._outbinds.run())
 
     async def probe(self) -> None:
-        """Binds every kind of session once and unbinds. Raises GatewayDown with what is wrong."""
+        """Binds every kind of session once, at the first address where it can, and unbinds. Raises GatewayDown with
+        what is wrong at each of them."""
         for command_id in dict.fromkeys(bind_commands(self._settings)):
-            await self._unbind(await self._bind(command_id))
+            await self._binder.unbind(await self._bind_somewhere(command_id))
 
     async def close(self) -> None:
         self._closing = True
-        await asyncio.gather(*(self._unbind(link) for link in tuple(self._links)))
+        if self._outbound is not None:
+            self._outbound.cancel()
+        await asyncio.gather(*(self._binder.unbind(link) for link in tuple(self._links)))
 
     # -- sessions --
 
     async def _keep(self, place: int, command_id: int) -> None:
+        """The addresses in turn, from the first on; the delay grows when all of them have been tried."""
         loop = asyncio.get_running_loop()
         first, longest = self._delays
         delay = first
-        while not self._closing:
+        for address in itertools.cycle(self._addresses):
             started = loop.time()
-            reason = await self._live(place, command_id)
+            reason = await self._live(place, address, command_id)
             if self._closing:
                 return
             self._errors[place] = reason
             if loop.time() - started > longest:
                 delay = first
             pause = delay * random.uniform(0.5, 1.0)
-            log.warning("not bound", peer=self._peer, reason=reason, again_in=round(pause, 1))
+            log.warning("not bound", peer=str(address), reason=reason, again_in=round(pause, 1))
             await asyncio.sleep(pause)
-            delay = min(delay * 2, longest)
+            if address is self._addresses[-1]:
+                delay = min(delay * 2, longest)
 
-    async def _live(self, place: int, command_id: int) -> str:
+    async def _live(self, place: int, address: Server, command_id: int) -> str:
         """One session from connect to its end; the reason of the end."""
         try:
-            link = await self._bind(command_id)
+            link = await self._binder.bind(address, command_id)
         except GatewayDown as error:
             return error.comment
         self._errors.pop(place, None)
         if self._closing:
-            await self._unbind(link)
+            await self._binder.unbind(link)
             return "closed"
+        self._adopt(link, str(address))
+        return await asyncio.shield(link.closed)
+
+    async def _bind_somewhere(self, command_id: int) -> Link:
+        faults = []
+        for address in self._addresses:
+            try:
+                return await self._binder.bind(address, command_id)
+            except GatewayDown as error:
+                faults.append(error.comment)
+        raise GatewayDown("; ".join(faults))
+
+    def _adopt(self, link: Link, peer: str) -> None:
+        """A session that is bound is used until it ends."""
         self._set_links([*self._links, link])
-        log.info("bound", peer=self._peer, session=link.session.state.value)
+        link.closed.add_done_callback(lambda _: self._set_links([other for other in self._links if other is not link]))
+        log.info("bound", peer=peer, session=link.session.state.value, version=f"{link.session.peer_version:#x}")
         self._room()
-        try:
-            return await asyncio.shield(link.closed)
-        finally:
-            if link.closed.done():
-                self._set_links([other for other in self._links if other is not link])
 
     def _set_links(self, links: list[Link]) -> None:
         self._links, self._senders = links, [link for link in links if link.session.submits]
-
-    async def _connect(self) -> Link:
-        settings, loop = self._settings, asyncio.get_running_loop()
-        link = Link(self._session(loop.time()), self._on_event, self._writable)
-        try:
-            async with asyncio.timeout(settings.response):
-                await loop.create_connection(lambda: link, settings.server, settings.serverport)
-        except TimeoutError as error:
-            raise GatewayDown(f"can't connect to {self._peer}: no answer") from error
-        except OSError as error:
-            # A failed look-up has a negative errno and its own text.
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
-            raise GatewayDown(f"can't connect to {self._peer}: {reason}") from error
-        return link
-
-    async def _bind(self, command_id: int) -> Link:
-        link = await self._connect()
-        answer: asyncio.Future[Pdu] = asyncio.get_running_loop().create_future()
-        try:
-            link.request(command_id, self._bind_body(), context=answer)
-            pdu = await answer
-        except (PduError, SubmitError) as error:
-            link.close("not bound")
-            raise GatewayDown(f"can't bind at {self._peer}: {error}") from error
-        except asyncio.CancelledError:
-            link.close("not wanted any more")
-            raise
-        if pdu.command_status != ESME_ROK:
-            link.close("bind refused")
-            raise GatewayDown(f"{self._peer} refused the bind: {status(pdu.command_status)}")
-        return link
-
-    async def _unbind(self, link: Link) -> None:
-        if not link.session.is_over:
-            link.request(UNBIND)
-        await asyncio.wait((link.closed,), timeout=UNBIND_TIME)
-        link.close("no answer to unbind")
-
-    def _session(self, now: float) -> Session:
-        settings = self._settings
-        timers = Timers(settings.enquire, settings.response, settings.timeout)
-        return Session(
-            Side.ESME, now, window=settings.window, timers=timers, watch=self._watch, malformed=self._malformed
-        )  # fmt: skip
-
-    def _malformed(self, error: PduError) -> None:
-        metrics.count("malformed", "smpp")
-        log.warning("the SMSC sent what is no PDU", peer=self._peer, why=str(error))
-
-    def _bind_body(self) -> Bind:
-        settings = self._settings
-        version = int(str(settings.version), 16)  # 34 → 0x34, §5.2.4
-        return Bind(settings.username, settings.password, settings.systemtype, version)
-
-    @property
-    def _peer(self) -> str:
-        return f"{self._settings.server}:{self._settings.serverport}"
 
     # -- events --
 
@@ -275,14 +246,13 @@ class Client:
     def _on_event(self, link: Link, event: Event) -> None:
         match event:
             case Response(pdu, command_id, answer):
-                if (
-                    command_id == SUBMIT_SM
-                    and pdu.command_status
-                    and status(pdu.command_status).verdict is Verdict.FAULT
-                ):
-                    link.close(f"a submit got {status(pdu.command_status)}")  # every other one would, too
+                if pdu.command_status and command_id in _MESSAGES:
+                    self._judge(link, pdu.command_status)
                 _answered(answer, pdu)
                 self._room()
+            case Request(pdu) if isinstance(pdu.body, Outbind):
+                if self._outbinds is not None:
+                    self._outbinds.outbound(link, pdu.body)
             case Request(pdu):
                 self._on_request(link, pdu)
             case ResponseTimeout(_, _, answer):
@@ -291,9 +261,13 @@ class Client:
             case Closed(reason, unanswered):
                 for _, answer in unanswered:
                     _unanswered(answer, f"the session ended before the answer: {reason}")
-                if not self.ready:
+                if not self._submits:
                     self._give_back(reason)
                 self.free()
+
+    def _judge(self, link: Link, command_status: int) -> None:
+        if verdict_of(command_status, self._settings.status) is Verdict.FAULT:
+            link.close(f"a submit got {status(command_status)}")  # every other one would, too
 
     def _give_back(self, reason: str) -> None:
         """Nothing of the backlog has left this machine."""

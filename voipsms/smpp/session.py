@@ -16,19 +16,25 @@ from voipsms.smpp.codec import Framer, decode, encode
 from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
 from voipsms.smpp.pdu import (
     ALERT_NOTIFICATION,
+    BIND_TRANSMITTER,
     CANCEL_SM,
+    CONGESTION_STATE,
     DATA_SM,
     DELIVER_SM,
     ENQUIRE_LINK,
     GENERIC_NACK,
+    MESSAGE_PAYLOAD,
     NOTHING,
     OUTBIND,
     QUERY_SM,
     REPLACE_SM,
     RESPONSE,
+    SAR_MSG_REF_NUM,
+    SC_INTERFACE_VERSION,
     SUBMIT_MULTI,
     SUBMIT_SM,
     UNBIND,
+    Bind,
     Body,
     Pdu,
     PduError,
@@ -37,12 +43,20 @@ from voipsms.smpp.pdu import (
     has_answer,
 )
 from voipsms.smpp.states import BINDS, BOUND, LEGAL, OVER, Side, State
-from voipsms.smpp.status import ESME_RALYBND, ESME_RINVBNDSTS, ESME_RINVCMDID, ESME_ROK
+from voipsms.smpp.status import ESME_RALYBND, ESME_RINVBNDSTS, ESME_RINVCMDID, ESME_ROK, ESME_ROPTPARNOTALLWD
 
 LAST_SEQUENCE: Final = 0x7FFFFFFF  # §5.1.4; then 1 again
+FIRST_WITH_TLVS: Final = 0x34  # interface_version, §5.2.4: what is below is 3.3 or earlier
 
 _WINDOWED = frozenset({SUBMIT_SM, SUBMIT_MULTI, DATA_SM, QUERY_SM, CANCEL_SM, REPLACE_SM, DELIVER_SM})
+_NOT_OPTIONAL = frozenset({MESSAGE_PAYLOAD, SAR_MSG_REF_NUM})  # what they carry can't be left away
 _UNANSWERED = frozenset({ALERT_NOTIFICATION, OUTBIND})  # requests without an answer
+
+
+def _share_of_window(congestion: int) -> float:
+    """What is asked of a peer that says how busy it is, SMPP 5.0 §4.8.4.18: 80…89 is optimum, 100 congested. At least
+    one message stays under way, so that its answer can tell of better times."""
+    return 1.0 if congestion < 90 else 0.5 if congestion < 100 else 0.0
 
 
 class NotAllowed(ProtocolError):
@@ -85,8 +99,10 @@ class Session:
         self.state = State.OPEN
         self.end_reason = ""
         self.strays = 0  # PDUs that answer nothing we asked, or are no PDU and can't be answered
+        self.peer_version = 0  # interface_version or sc_interface_version, as the peer told it; 0: it didn't
+        self.takes_tlvs = True  # a peer of 3.3 doesn't know them
         self._carries = LEGAL[side, SUBMIT_SM if side is Side.ESME else DELIVER_SM]
-        self._window = window
+        self._whole_window = self._window = window
         self._timers = timers or Timers()
         self._watch = watch
         self._malformed = malformed
@@ -129,6 +145,10 @@ class Session:
         windowed = command_id in _WINDOWED
         if windowed and self._in_window >= self._window:
             raise NotAllowed(f"{self._in_window} messages wait for their answers already")
+        if isinstance(body, Bind):
+            self.takes_tlvs = body.interface_version >= FIRST_WITH_TLVS
+        if tlvs and not self.takes_tlvs:
+            tlvs = _left_away(tlvs)
         sequence = self._next_sequence()
         self._send(command_id, ESME_ROK, sequence, body, tlvs)
         self._sequence = sequence
@@ -143,6 +163,10 @@ class Session:
         """Answers a Request; of no effect when the session is over. A bind that is answered ESME_ROK binds."""
         if self.state in OVER:
             return
+        if isinstance(request.body, Bind):
+            self._learn(request.body.interface_version)
+        if not self.takes_tlvs:
+            tlvs = ()
         self._send(request.command_id | RESPONSE, command_status, request.sequence_number, body, tlvs)
         if request.command_id in BINDS and command_status == ESME_ROK:
             self.state = BINDS[request.command_id]
@@ -231,6 +255,17 @@ class Session:
         if self._watch:
             self._watch(">", Pdu(command_id, command_status, sequence, body, tlvs))
 
+    def _learn(self, version: int) -> None:
+        self.peer_version = version
+        self.takes_tlvs = self.takes_tlvs and version >= FIRST_WITH_TLVS
+
+    def _read_tlvs(self, pdu: Pdu, command_id: int) -> None:
+        """What an answer says beside the matter. Most SMSCs of 3.4 leave sc_interface_version away."""
+        if command_id in BINDS and (version := pdu.tlv(SC_INTERFACE_VERSION)):
+            self._learn(version[0])
+        if congestion := pdu.tlv(CONGESTION_STATE):
+            self._window = max(1, int(self._whole_window * _share_of_window(congestion[0])))
+
     def _settle(self, sequence: int) -> _Outstanding:
         known = self._outstanding.pop(sequence)
         self._in_window -= known.command_id in _WINDOWED
@@ -260,7 +295,7 @@ class Session:
 
     def _receive_request(self, pdu: Pdu) -> None:
         command_id = pdu.command_id
-        if self.state not in LEGAL.get((self.side.peer, command_id), ()):
+        if self.state not in LEGAL.get((self.side.peer, command_id), ()) and not self._early(command_id):
             status = ESME_RALYBND if command_id in BINDS and self.state in BOUND else ESME_RINVBNDSTS
             if has_answer(command_id):
                 self.respond(pdu, status)
@@ -272,15 +307,30 @@ class Session:
         else:
             self._events.append(Request(pdu))
 
+    def _early(self, command_id: int) -> bool:
+        """Some SMSCs deliver before they answer the bind; refused, the message might never come again."""
+        return command_id in (DELIVER_SM, DATA_SM) and any(
+            known.command_id in BINDS and known.command_id != BIND_TRANSMITTER for known in self._outstanding.values()
+        )
+
     def _receive_response(self, pdu: Pdu) -> None:
         known = self._outstanding.get(pdu.sequence_number)
         if known is None or pdu.command_id not in (known.command_id | RESPONSE, GENERIC_NACK):
             self.strays += 1
             return
         self._settle(pdu.sequence_number)
+        if pdu.tlvs:
+            self._read_tlvs(pdu, known.command_id)
         if known.command_id in BINDS and pdu.command_status == ESME_ROK and pdu.command_id != GENERIC_NACK:
             self.state = BINDS[known.command_id]
         if known.command_id == UNBIND:
             self.close("unbound", State.UNBOUND)
         elif known.command_id != ENQUIRE_LINK:  # a generic_nack to that is a sign of life, too
             self._events.append(Response(pdu, known.command_id, known.context))
+
+
+def _left_away(tlvs: Tlvs) -> Tlvs:
+    """Towards SMPP 3.3. Raises PduError where the message would be another one without them."""
+    if any(tag in _NOT_OPTIONAL for tag, _ in tlvs):
+        raise PduError("the peer speaks SMPP 3.3, which has no optional parameters", ESME_ROPTPARNOTALLWD)
+    return ()

@@ -11,6 +11,7 @@ from voipsms.smpp.status import status
 from voipsms.values import field_names
 
 Trace = Callable[[str, str], None]  # direction: `>` ours, `<` the peer's; text
+Watch = Callable[[str, Pdu], None]
 
 _NUMBERS: Final = frozenset({"source_addr", "destination_addr", "esme_addr"})
 
@@ -38,6 +39,6 @@ def describe(pdu: Pdu, mask: bool) -> str:
     return " ".join(words)
 
 
-def watch(trace: Trace, mask: bool) -> Callable[[str, Pdu], None]:
+def watch(trace: Trace, mask: bool) -> Watch:
     """What a Session's `watch` is to be for this trace."""
     return lambda direction, pdu: trace(direction, describe(pdu, mask))
