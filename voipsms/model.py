@@ -38,6 +38,8 @@ FAILED = frozenset({State.EXPIRED, State.DELETED, State.UNDELIVERABLE, State.REJ
 class Coding(StrEnum):
     """How the characters of a part are coded, whatever number a protocol gives to it."""
 
+    __hash__ = str.__hash__  # see State
+
     GSM7 = "gsm7"  # 3GPP TS 23.038 §6.2.1, one septet an octet (unpacked)
     LATIN1 = "latin1"
     UCS2 = "ucs2"  # UTF-16, big-endian

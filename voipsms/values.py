@@ -18,7 +18,7 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     """A base class: annotated fields become positional and keyword arguments, equality and a hash."""
 
 
-def field_names(record: Value) -> tuple[str, ...]:
+def field_names(record: Value | type[Value]) -> tuple[str, ...]:
     return record.__struct_fields__
 
 

@@ -10,11 +10,12 @@ import pytest
 from tests.connectors.messages import message
 from tests.smpp.rig import PATIENCE, until
 from voipsms.connectors import smpp
-from voipsms.connectors.port import Connector
-from voipsms.connectors.smpp import SmppConnector, source_ton_npi, submit_error
+from voipsms.connectors.port import Connector, Describer, Querier, Scheduler
+from voipsms.connectors.smpp import SmppConnector
 from voipsms.errors import (
     GatewayDown,
     OutcomeUnknown,
+    RefusedHere,
     StoreError,
     SubmitError,
     SubmitFailed,
@@ -22,13 +23,11 @@ from voipsms.errors import (
     Throttled,
 )
 from voipsms.gateway_settings import GatewaySettings, SmppSettings
-from voipsms.model import Coding, GatewayId, Message, Receipt, State, Submitted
+from voipsms.model import GatewayId, Message, Receipt, State, Submitted
 from voipsms.smpp.behaviour import Options
 from voipsms.smpp.deliveries import mobile_originated
 from voipsms.smpp.pdu import DATA_SM, MESSAGE_PAYLOAD, DataMessage, ShortMessage
 from voipsms.smpp.simulator import Simulator
-from voipsms.sms.gsm0338 import NotInAlphabet
-from voipsms.values import replace
 
 TO = "36301234567"
 
@@ -87,119 +86,12 @@ async def submit(gateway: SmppConnector, text: Message) -> list[Submitted]:
 def test_it_is_a_connector() -> None:
     port: Connector = connector()
     assert port.name == "gw"
-
-
-# -- parts --------------------------------------------------------------------------------------------------------
-
-LONG = {
-    Coding.GSM7: ("x" * 161, [153, 8], 0x00),
-    Coding.UCS2: ("ű" * 71, [134, 8], 0x08),
-    Coding.LATIN1: ("ä" * 141, [134, 7], 0x03),
-}
-SHORT = {Coding.GSM7: ("x" * 160, 160), Coding.UCS2: ("ű" * 70, 140), Coding.LATIN1: ("ä" * 140, 140)}
-
-
-@pytest.mark.parametrize("coding", SHORT)
-@pytest.mark.parametrize("longsms", ["udh", "payload"])
-def test_one_part(coding: Coding, longsms: str) -> None:
-    text, octets = SHORT[coding]
-    gateway = connector(longsms=longsms)
-    (part,) = gateway.split(replace(message(text), coding=coding))
-    assert (part.number, part.total, part.udh, len(part.user_data)) == (1, 1, b"", octets)
-    body, tlvs = gateway.short_message(part)
-    assert (body.short_message, body.esm_class, body.data_coding, tlvs) == (part.user_data, 0, LONG[coding][2], ())
-
-
-@pytest.mark.parametrize("coding", LONG)
-def test_parts_with_udh(coding: Coding) -> None:
-    text, lengths, data_coding = LONG[coding]
-    gateway = connector()
-    parts = gateway.split(replace(message(text), coding=coding))
-    assert [len(part.user_data) for part in parts] == lengths
-    reference = parts[0].udh[3]
-    assert [part.udh for part in parts] == [bytes((5, 0, 3, reference, 2, number)) for number in (1, 2)]
-    for part in parts:
-        body, tlvs = gateway.short_message(part)
-        assert (body.short_message, body.esm_class, body.data_coding) == (part.udh + part.user_data, 0x40, data_coding)
-        assert tlvs == ()
-
-
-def test_references_are_each_destinations_own() -> None:
-    gateway = connector()
-
-    def reference(target: str) -> int:
-        return gateway.split(message("x" * 200, target=target))[0].udh[3]
-
-    first = reference("361")
-    assert [reference("361") for _ in range(3)] == [(first + step) % 256 for step in (1, 2, 3)]
-    other = reference("362")
-    assert reference("361") == (first + 4) % 256
-    assert reference("362") == (other + 1) % 256
-
-
-@pytest.mark.parametrize("coding", LONG)
-def test_message_payload(coding: Coding) -> None:
-    text, lengths, data_coding = LONG[coding]
-    gateway = connector(longsms="payload")
-    (part,) = gateway.split(replace(message(text), coding=coding))
-    body, tlvs = gateway.short_message(part)
-    assert (body.short_message, body.esm_class, body.data_coding) == (b"", 0, data_coding)
-    assert tlvs == ((MESSAGE_PAYLOAD, part.user_data),)
-    assert len(part.user_data) == sum(lengths)
-
-
-def test_smpp_33_has_no_message_payload() -> None:
-    assert len(connector(longsms="payload", version=33).split(message("x" * 161))) == 2
-
-
-def test_transliterated_where_accept_chose_the_default_alphabet() -> None:
-    assert connector().split(message("“hi”"))[0].user_data == b'"hi"'
-
-
-def test_a_coding_that_can_not_be() -> None:
-    with pytest.raises(NotInAlphabet):
-        connector().split(message("漢字"))
-
-
-SENDERS = {
-    "Company": (5, 0), "AB12": (5, 0), "36301234567": (1, 1), "+36301234567": (1, 1), "12345": (3, 1), "123": (3, 1),
-    "123456": (1, 1), "12": (1, 1), "": (5, 0),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("sender, ton_npi", SENDERS.items())
-def test_source_ton_npi(sender: str, ton_npi: tuple[int, int]) -> None:
-    assert source_ton_npi(sender.removeprefix("+")) == ton_npi
-    body, _ = connector().short_message(connector().split(message(sender=sender))[0])
-    assert (body.source_addr_ton, body.source_addr_npi, body.source_addr) == (*ton_npi, sender.removeprefix("+"))
-
-
-def test_settings_of_the_submit() -> None:
-    gateway = connector(
-        sourceton=2, sourcenpi=8, destinationton=2, destinationnpi=9, servicetype=5, receipts=False
-    )  # fmt: skip
-    body, _ = gateway.short_message(gateway.split(replace(message(), message_class=0))[0])
-    assert body == ShortMessage(
-        "WAP", 2, 8, "36301234567", 2, 9, "36209876543", registered_delivery=0, data_coding=0xF0, short_message=b"hello"
-    )
+    assert isinstance(port, Scheduler)
+    assert isinstance(port, Querier)
+    assert isinstance(port, Describer)
 
 
 # -- outcomes -----------------------------------------------------------------------------------------------------
-
-STATUSES: dict[int, type[SubmitError]] = {
-    0x58: Throttled, 0x14: Throttled, 0x08: SubmitFailed, 0x45: SubmitFailed, 0xFF: SubmitFailed, 0x417: SubmitFailed,
-    0x0B: SubmitRefused, 0x0A: SubmitRefused, 0x01: SubmitRefused, 0x04: GatewayDown, 0x0E: GatewayDown,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("command_status, kind", STATUSES.items())
-def test_submit_error(command_status: int, kind: type[SubmitError]) -> None:
-    error = submit_error(command_status)
-    assert type(error) is kind
-    assert f"{command_status:#010x}" in error.comment
-    if isinstance(error, Throttled):
-        assert error.retry_after == 1.0
-
 
 OUTCOMES: dict[str, tuple[str, type[SubmitError], str]] = {
     "refused": ("0001", SubmitRefused, "ESME_RINVDSTADR (0x0000000b): destination address not valid"),
@@ -228,7 +120,7 @@ async def test_nothing_left_while_the_gateway_is_down() -> None:
 
 async def test_a_sender_that_no_pdu_can_carry() -> None:
     async with Simulator() as simulator, running(simulator) as gateway:
-        with pytest.raises(SubmitRefused, match="source_addr is longer than 20"):
+        with pytest.raises(RefusedHere, match="source_addr is longer than 20"):
             await submit(gateway, message(sender="A" * 21))
         assert gateway.free() == 100
 

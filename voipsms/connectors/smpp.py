@@ -1,7 +1,6 @@
 """A gateway that speaks SMPP: we are the ESME.
 
-Source TON/NPI where the settings leave them open (-1): names 5/0 (alphanumeric, §5.2.5), short codes of 3–5 digits 3/1
-(network specific), any other number 1/1 (international, E.164).
+A message becomes parts in smpp_parts.py, a part a PDU in short_message.py, its answer an outcome in smpp_answer.py.
 
 A deliver_sm or data_sm is answered ESME_ROK only when the inbox has kept it. ESME_RX_T_APPN, which makes the SMSC
 repeat it, goes where the inbox can't, or where MOST_PENDING others wait for it. A receipt without an id gets ESME_ROK
@@ -19,34 +18,36 @@ from typing import Final
 from voipsms import metrics
 from voipsms.connectors import deliver_sm
 from voipsms.connectors.port import Inbox
-from voipsms.errors import GatewayDown, OutcomeUnknown, StoreError, SubmitError, SubmitFailed, SubmitRefused, Throttled
+from voipsms.connectors.short_message import Composer, Submit, in_words
+from voipsms.connectors.smpp_answer import queried, refusal, submit_error, submitted_to_several
+from voipsms.connectors.smpp_parts import Cutter
+from voipsms.errors import RefusedHere, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
-from voipsms.model import Coding, GatewayId, Message, Part, Receipt, State, Submitted
+from voipsms.model import GatewayId, Message, Part, Receipt, State, Submitted
 from voipsms.smpp.client import Client
 from voipsms.smpp.link import Link
-from voipsms.smpp.pdu import ESM_UDHI, MESSAGE_PAYLOAD, Answer, DataMessage, Pdu, PduError, ShortMessage, Tlvs
-from voipsms.smpp.status import ESME_ROK, ESME_RX_T_APPN, Verdict, status
+from voipsms.smpp.pdu import (
+    Answer,
+    Cancel,
+    DataMessage,
+    MultiMessage,
+    Pdu,
+    PduError,
+    Query,
+    Replace,
+    ShortMessage,
+    Tlvs,
+)
+from voipsms.smpp.status import ESME_ROK, ESME_RX_T_APPN
 from voipsms.smpp.trace import Trace
-from voipsms.sms.dcs import smpp_data_coding
-from voipsms.sms.gsm0338 import NotInAlphabet
-from voipsms.sms.segment import Segments, segment, udh_for
-from voipsms.sms.transliterate import transliterate
-from voipsms.sms.udh import References
+from voipsms.values import replace
 
 log = get_logger("smpp")
 
 MOST_PENDING: Final = 5000  # deliver_sm that may wait for the inbox at once
 CLOSE_TIME: Final = 5.0  # seconds that the inbox has to keep what came in before the end
-SINGLE: Final = {Coding.GSM7: 160}  # octets of user data in one part, septets being unpacked; else 140
-SERVICE_TYPES: Final = ("", "CMT", "CPT", "VMN", "VMA", "WAP", "USSD", "CBS")  # §5.2.11
-
-
-def source_ton_npi(sender: str) -> tuple[int, int]:
-    """What kind of address a sender is, see above."""
-    if not sender.isdecimal():
-        return 5, 0
-    return (3, 1) if 3 <= len(sender) <= 5 else (1, 1)
+LONGEST: Final = 254  # octets of short_message, SMPP 3.4 §5.2.21
 
 
 class SmppConnector:
@@ -65,8 +66,11 @@ class SmppConnector:
         self._gateway_id = gateway_id
         self._smpp = settings.smpp
         self._inbox = inbox
-        self._payload = settings.smpp.longsms == "payload" and settings.smpp.version != 33  # 3.3 has no TLVs
-        self._references = References(random.randrange(256))
+        self._cutter = Cutter(settings.smpp, random.randrange(65536))
+        self.split: Callable[[Message], Sequence[Part]] = self._cutter.split
+        self._composer = Composer(settings)
+        self._dialect = deliver_sm.dialect_of(settings.smpp)
+        self._state = State.ENROUTE if settings.smpp.receipts else State.ACCEPTED
         self._pending: set[asyncio.Task[None]] = set()
         self._client = Client(settings.smpp, on_request=self._on_request, on_room=wake, trace=trace, mask=mask)
 
@@ -81,51 +85,65 @@ class SmppConnector:
         """Why a session is not bound; empty: nothing is known to be wrong."""
         return self._client.last_error
 
-    def split(self, message: Message) -> Sequence[Part]:
-        bodies = _segments(message).bodies
-        total = len(bodies)
-        if total == 1 or self._payload:
-            return (Part(message, 1, 1, b"".join(bodies)),)
-        reference = self._references.next(message.target)
-        return tuple(
-            Part(message, number, total, body, udh_for(number, total, reference))
-            for number, body in enumerate(bodies, 1)
-        )
-
     def free(self) -> int:
         return self._client.free()
 
     async def submit(self, part: Part) -> Submitted:
-        body, tlvs = self.short_message(part)
+        body, tlvs = self._composer.compose(part) if part.user_data else self.compose(part)
         try:
-            answer = await self._client.submit(body, tlvs)
+            client = self._client
+            answer = await (client.submit(body, tlvs) if type(body) is ShortMessage else client.request(body, tlvs))
         except PduError as error:
-            raise SubmitRefused(str(error)) from error
+            raise RefusedHere(str(error)) from error
         if answer.command_status != ESME_ROK:
-            raise submit_error(answer.command_status)
-        message_id = answer.body.message_id if isinstance(answer.body, Answer) else ""
-        return Submitted(message_id, State.ENROUTE if self._smpp.receipts else State.ACCEPTED)
+            raise submit_error(answer.command_status, self._smpp.status)
+        if type(body) is MultiMessage:
+            return submitted_to_several(answer, body, self._state)
+        return Submitted(answer.body.message_id if isinstance(answer.body, Answer) else "", self._state)
 
-    def short_message(self, part: Part) -> tuple[ShortMessage, Tlvs]:
-        """The submit_sm of a part, and its TLVs."""
-        smpp, message = self._smpp, part.message
-        sender = message.sender.removeprefix("+")
-        ton, npi = source_ton_npi(sender)
-        user_data = part.udh + part.user_data
-        as_payload = len(user_data) > SINGLE.get(message.coding, 140)
-        return ShortMessage(
-            SERVICE_TYPES[smpp.servicetype],
-            ton if smpp.sourceton < 0 else smpp.sourceton,
-            npi if smpp.sourcenpi < 0 else smpp.sourcenpi,
-            sender,
-            smpp.destinationton,
-            smpp.destinationnpi,
-            message.target,
-            ESM_UDHI if part.udh else 0,
-            registered_delivery=1 if smpp.receipts else 0,
-            data_coding=smpp_data_coding(message.coding, message.message_class),
-            short_message=b"" if as_payload else user_data,
-        ), ((MESSAGE_PAYLOAD, user_data),) if as_payload else ()
+    def compose(self, part: Part) -> tuple[Submit, Tlvs]:
+        """The PDU of a part, and its TLVs. Raises SubmitRefused where the message can't go this way."""
+        if not part.user_data and (why := self._cutter.refusal(part.message)):
+            raise why
+        return self._composer.compose(part)
+
+    def schedule(self, message: Message) -> str:
+        return self._composer.schedule(message)
+
+    def describe(self, message: Message) -> Sequence[str]:
+        return [in_words(*self.compose(part)) for part in self.split(message)]
+
+    # -- what was taken --
+
+    async def query(self, message: Message, provider_id: str) -> Receipt | None:
+        answer = await self._ask(Query(provider_id, *self._composer.source(message)))
+        return queried(answer, self._gateway_id, message, provider_id)
+
+    async def cancel(self, message: Message, provider_id: str) -> None:
+        answer = await self._ask(Cancel("", provider_id, *self._composer.source(message)))
+        if answer.command_status != ESME_ROK:
+            raise refusal(answer.command_status, self._smpp.status)
+
+    async def replace(self, message: Message, provider_id: str, text: str) -> None:
+        """In the coding of the text that is replaced (SMPP 3.4 §4.10.1 has no other), and in one part."""
+        parts = (*self.split(message), *self.split(replace(message, text=text)))
+        if len(parts) != 2 or len(parts[1].user_data) > LONGEST:
+            raise RefusedHere("only a text of one part can be replaced, and by one of one part")
+        if why := self._cutter.refusal(parts[1].message):
+            raise why
+        source = self._composer.source(message)
+        body = Replace(
+            provider_id, *source, registered_delivery=int(self._smpp.receipts), short_message=parts[1].user_data
+        )
+        answer = await self._ask(body)
+        if answer.command_status != ESME_ROK:
+            raise refusal(answer.command_status, self._smpp.status)
+
+    async def _ask(self, body: Query | Cancel | Replace) -> Pdu:
+        try:
+            return await self._client.request(body)
+        except PduError as error:
+            raise RefusedHere(str(error)) from error
 
     async def run(self) -> None:
         await self._client.run()
@@ -157,7 +175,7 @@ class SmppConnector:
     async def _take(self, link: Link, pdu: Pdu, body: ShortMessage | DataMessage) -> None:
         answer = ESME_ROK
         try:
-            await self._keep(deliver_sm.read(self._gateway_id, pdu, body), body)
+            await self._keep(deliver_sm.read(self._gateway_id, pdu, body, self._dialect), body)
         except StoreError as error:
             self.counts["postponed"] += 1
             log.warning("a deliver_sm can't be kept now", gateway=self.name, error=str(error))
@@ -175,27 +193,3 @@ class SmppConnector:
             self.counts["unreadable"] += 1
             metrics.count("malformed", "smpp_receipt")
             log.warning("a deliver_sm can't be read", gateway=self.name, source=body.source_addr)
-
-
-def _segments(message: Message) -> Segments:
-    """In the coding that accept chose: where the text isn't in it, it was chosen for the transliterated text."""
-    try:
-        return segment(message.text, coding=message.coding)
-    except NotInAlphabet:
-        return segment(transliterate(message.text), coding=message.coding)
-
-
-_ERRORS: Final[dict[Verdict, Callable[[str], SubmitError]]] = {
-    Verdict.WAIT: Throttled,
-    Verdict.RETRY: SubmitFailed,
-    Verdict.FAILOVER: SubmitRefused,
-    Verdict.REFUSE: SubmitRefused,
-    Verdict.UNKNOWN: OutcomeUnknown,
-    Verdict.FAULT: GatewayDown,
-}
-
-
-def submit_error(command_status: int) -> SubmitError:
-    """What an answer's status means for the part; a status that nobody knows is worth another attempt."""
-    known = status(command_status)
-    return _ERRORS[known.verdict](str(known))

@@ -8,6 +8,7 @@ from enum import Enum
 
 from voipsms.model import Coding
 from voipsms.sms import gsm0338
+from voipsms.sms.gsm0338 import NotInAlphabet
 
 
 class Indication(Enum):
@@ -107,18 +108,21 @@ _TEXTS: dict[Coding, Callable[[bytes], str]] = {
     Coding.LATIN1: _charset("latin-1"),
     Coding.UCS2: _UTF16,
 }
-# SMPP 3.4 §5.2.19, 0–15: how octets become text; what is not here is octets or reserved.
+# SMPP 3.4 §5.2.19, 0–15; what is not here is octets, pictograms or reserved.
+_CHARSETS = {
+    3: "latin-1",
+    5: "shift_jis",  # JIS X 0208
+    6: "iso8859-5",
+    7: "iso8859-8",
+    8: "utf-16-be",
+    10: "iso2022_jp",
+    13: "euc_jp",  # JIS X 0212
+    14: "euc_kr",  # KS C 5601
+}
 _SMPP_TEXTS: dict[int, Callable[[bytes], str]] = {
     0: gsm0338.decode,  # "SMSC default alphabet"
     1: _ia5,
-    3: _charset("latin-1"),
-    5: _charset("shift_jis"),  # JIS X 0208
-    6: _charset("iso8859-5"),
-    7: _charset("iso8859-8"),
-    8: _UTF16,
-    10: _charset("iso2022_jp"),
-    13: _charset("euc_jp"),  # JIS X 0212
-    14: _charset("euc_kr"),  # KS C 5601
+    **{number: _charset(name) for number, name in _CHARSETS.items()},
 }
 _SMPP_CODINGS = {0: Coding.GSM7, 1: Coding.GSM7, 3: Coding.LATIN1, 8: Coding.UCS2}
 
@@ -144,3 +148,37 @@ def decode_user_data(data_coding: int, octets: bytes) -> str | None:
         scheme = parse(data_coding)
         read = None if scheme.compressed else _TEXTS.get(scheme.coding)
     return None if read is None else read(octets)
+
+
+def encode_text(data_coding: int, text: str) -> bytes:
+    """The octets of a text in the character set that a data_coding stands for; octets (2, 4) take each of
+    U+0000–U+00FF as one. Raises NotInAlphabet where the set lacks a character, or where there is no set."""
+    if is_septets(data_coding):
+        return gsm0338.encode(text)
+    charset = _CHARSETS.get(data_coding) if data_coding < 0x10 else _ON_THE_AIR.get(parse(data_coding).coding)
+    charset = "latin-1" if is_octets(data_coding) else charset
+    if charset is None or (data_coding >= 0x10 and parse(data_coding).compressed):
+        raise NotInAlphabet(f"no text can be coded for data_coding {data_coding}")
+    try:
+        return text.encode(charset)
+    except UnicodeEncodeError as error:
+        raise NotInAlphabet(f"U+{ord(text[error.start]):04X} is not in {charset}, data_coding {data_coding}") from None
+
+
+_ON_THE_AIR = {Coding.UCS2: "utf-16-be"}
+
+
+def is_septets(data_coding: int) -> bool:
+    """Whether its text is in the GSM alphabet, of which 160 characters fit where else 140 octets do."""
+    if data_coding < 0x10:
+        return data_coding <= 1
+    scheme = parse(data_coding)
+    return scheme.coding is Coding.GSM7 and not scheme.compressed
+
+
+def is_octets(data_coding: int) -> bool:
+    """Whether what it marks is no text (SMPP's 2 and 4, and 8-bit data on the air)."""
+    if data_coding < 0x10:
+        return data_coding in (2, 4)
+    scheme = parse(data_coding)
+    return scheme.coding is Coding.BINARY and not scheme.compressed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from voipsms.model import State
@@ -59,6 +59,7 @@ class ReceiptText:
     sub: int | None = None
     dlvrd: int | None = None
     text: str = ""
+    word: str = field(default="", compare=False)  # the state as the SMSC wrote it
 
 
 _STANDARD = re.compile(
@@ -152,6 +153,7 @@ def _lenient(text: str) -> ReceiptText | None:
         sub=_count(values.get("sub", "")),
         dlvrd=_count(values.get("dlvrd", "")),
         text=values.get("text", "").strip(_PADDING),
+        word=values.get("stat", "").strip(_PADDING),
     )
 
 
@@ -171,6 +173,7 @@ def parse_receipt(text: str) -> ReceiptText | None:
         int(sub),
         int(dlvrd),
         (rest or "").strip(_PADDING),
+        word,
     )
 
 
@@ -192,6 +195,17 @@ def canonical_id(provider_id: str) -> str:
     """The spelling under which ids are kept and compared: lower case, without 0x, leading zeros and padding."""
     spelling = provider_id.strip(_PADDING).lower().removeprefix("0x")
     return spelling.lstrip("0") or spelling[:1]
+
+
+def other_base(provider_id: str, answers: str) -> str:
+    """An id of a receipt as the answer to its submit spells it, where the two differ in base: `answers` is `hex` or
+    `dec`, what the answer has. An id that is no such number, or too long for 64 bits, stays as it is."""
+    own = canonical_id(provider_id)
+    if answers == "hex" and _DECIMAL.fullmatch(own):
+        return f"{int(own):x}"
+    if answers == "dec" and _HEXADECIMAL.fullmatch(own):
+        return str(int(own, 16))
+    return provider_id
 
 
 def id_forms(provider_id: str) -> tuple[str, ...]:

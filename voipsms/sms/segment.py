@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,7 @@ from voipsms.sms.udh import Concatenation, concatenation_element, serialize
 
 _KEPT = 1000  # characters of the longest text whose parts are remembered
 MAX_PARTS = 255  # the header counts them in one octet
+_TOO_MANY = f"The message would take more than {MAX_PARTS} parts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def _segments(coding: Coding, octets: bytes, wide_reference: bool) -> Segments:
         bodies = tuple(_cut(coding, octets, each))
         if len(bodies) <= MAX_PARTS:
             return Segments(coding, bodies)
-    raise TooLong(f"The message would take more than {MAX_PARTS} parts")
+    raise TooLong(_TOO_MANY)
 
 
 def _encode(text: str, transliterate: bool) -> tuple[Coding, bytes]:
@@ -150,6 +152,40 @@ def parts_needed(
 ) -> int:
     """As `segment`, for those who need only the count."""
     return segment(text, transliterate=transliterate, wide_reference=wide_reference, coding=coding).parts
+
+
+def room(septets: bool, header: int = 0) -> int:
+    """Octets of user data (septets being unpacked) in a part beside a header of so many octets."""
+    return (140 - header) * 8 // 7 if septets else 140 - header
+
+
+def cut_octets(octets: bytes, room: int) -> tuple[bytes, ...]:
+    """At least one piece. Raises TooLong."""
+    pieces = tuple(octets[at : at + room] for at in range(0, len(octets), room)) or (b"",)
+    if len(pieces) > MAX_PARTS:
+        raise TooLong(_TOO_MANY)
+    return pieces
+
+
+def cut_text(text: str, encode: Callable[[str], bytes], room: int, *, at_words: bool = False) -> tuple[bytes, ...]:
+    """Pieces that are each whole characters in `encode`'s coding, of at most `room` octets; at least one.
+
+    `at_words`: cut at the last space or line end of a piece, which is dropped, unless that is in its first half.
+    Raises TooLong, and what `encode` raises.
+    """
+    pieces: list[bytes] = []
+    while text or not pieces:
+        longest = min(len(text), room)
+        fits = bisect_right(range(1, longest + 1), room, key=lambda end: len(encode(text[:end])))
+        end, after = fits, fits
+        if at_words and fits < len(text):
+            space = max(text.rfind(" ", fits // 2, fits + 1), text.rfind("\n", fits // 2, fits + 1))
+            end, after = (space, space + 1) if space > 0 else (fits, fits)
+        pieces.append(encode(text[:end]))
+        text = text[after:]
+        if len(pieces) == MAX_PARTS and text:
+            raise TooLong(_TOO_MANY)
+    return tuple(pieces)
 
 
 def udh_for(number: int, total: int, reference: int, wide: bool = False) -> bytes:
