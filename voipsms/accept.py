@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from voipsms.config import GlobalSettings
 from voipsms.directory import Account, Directory
 from voipsms.errors import (
+    BadUserData,
     EmptyText,
     NobodyToBill,
     NoCredit,
@@ -23,6 +24,7 @@ from voipsms.sms.numbers import Kind, Number, converts, read_number
 from voipsms.sms.segment import segment
 
 ALPHANUMERIC = 11  # characters of an alphanumeric sender, 3GPP TS 23.040 §9.1.2.5
+USER_DATA, CONCATENATION = 140, 5  # octets of a part's user data; of an 8-bit reference's element
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")  # NUL, and halves of surrogate pairs
 
 
@@ -41,10 +43,10 @@ def accept(
     sender = _sender(submission, account, bill_to, settings.country)
     if directory.is_opted_out(target, sender):
         raise OptedOut
-    text = submission.text
+    text = "" if submission.octets else submission.text
     if not text.isprintable():  # the quick look: hardly any is worth the thorough one
         text = _UNSENDABLE.sub("�", text)
-    coding, parts = _measure(text, settings)
+    coding, parts = _measure_octets(submission, settings) if submission.octets else _measure(text, settings)
     if not gateways:
         raise NoGateway
     price = micros(settings.smsprice)
@@ -121,6 +123,24 @@ def _measure(text: str, settings: GlobalSettings) -> tuple[Coding, int]:
     if not text:
         raise EmptyText
     segments = segment(text, transliterate=settings.transliterate)
-    if segments.parts > settings.maxparts:
-        raise TooLong(f"The message would take {segments.parts} parts, at most {settings.maxparts} are taken")
-    return segments.coding, segments.parts
+    return segments.coding, _bounded(segments.parts, settings)
+
+
+def _measure_octets(submission: Submission, settings: GlobalSettings) -> tuple[Coding, int]:
+    """A binary message: the header that it brings goes into every part, with the concatenation element where it takes
+    several (3GPP TS 23.040 §9.2.3.24)."""
+    udh = submission.udh
+    if udh and len(udh) != udh[0] + 1:
+        raise BadUserData("The user data header's length octet is wrong")
+    if len(udh) + len(submission.octets) <= USER_DATA:
+        return Coding.BINARY, 1
+    room = USER_DATA - (len(udh) or 1) - CONCATENATION
+    if room < 1:
+        raise BadUserData("The user data header leaves no room")
+    return Coding.BINARY, _bounded(-(-len(submission.octets) // room), settings)
+
+
+def _bounded(parts: int, settings: GlobalSettings) -> int:
+    if parts > settings.maxparts:
+        raise TooLong(f"The message would take {parts} parts, at most {settings.maxparts} are taken")
+    return parts

@@ -94,6 +94,14 @@ class EmptyText(Refused):
     text = "The message has no text"
 
 
+class BadUserData(Refused):
+    code = "bad_user_data"
+    sip_code = 400
+    http_status = 400
+    smpp_status = 0x01  # ESME_RINVMSGLEN
+    text = "The binary message can't be sent"
+
+
 class TooLong(Refused):
     code = "too_long"
     sip_code = 413
@@ -144,7 +152,8 @@ class ProviderBusy(Refused):
 REFUSALS: dict[str, type[Refused]] = {
     kind.code: kind
     for kind in (
-        Refused, NobodyToBill, UserInactive, OptedOut, NoCredit, NotConverted, ImpossibleNumber, EmptyText, TooLong,
+        Refused, NobodyToBill, UserInactive, OptedOut, NoCredit, NotConverted, ImpossibleNumber, EmptyText, BadUserData,
+        TooLong,
         NoGateway, Unavailable, ProviderRefused, ProviderBusy,
     )
 }  # fmt: skip

@@ -9,6 +9,7 @@ from tests.core.world import ALICE, BOB, CARRIER, FIXED, MOBILE, SETTINGS, direc
 from voipsms.accept import accept
 from voipsms.config import GlobalSettings
 from voipsms.errors import (
+    BadUserData,
     EmptyText,
     ImpossibleNumber,
     NobodyToBill,
@@ -42,6 +43,9 @@ REFUSED: list[tuple[str, Submission, type[Refused]]] = [
     ("opted out of everything", submission(target="36201110000"), OptedOut),
     ("opted out of this sender", submission(target="36201110001"), OptedOut),
     ("no text", submission(text=""), EmptyText),
+    ("a header of another length", submission(octets=b"x", udh=b"\x03\x00"), BadUserData),
+    ("a header without room", submission(octets=b"x" * 9, udh=b"\x86" + b"h" * 134), BadUserData),
+    ("eleven binary parts", submission(octets=b"x" * (134 * 10 + 1)), TooLong),
     ("eleven parts", submission(text="x" * (153 * 10 + 1)), TooLong),
     ("300 parts", submission(text="x" * 153 * 300), TooLong),
 ]
@@ -142,3 +146,14 @@ def test_nothing_but_a_refusal(target: str, sender: str, text: str, mode: int) -
     assert found.target.isascii()
     assert found.target.isdigit()
     assert "\0" not in found.text
+
+
+@pytest.mark.parametrize(
+    "octets, udh, parts",
+    [(140, 0, 1), (141, 0, 2), (268, 0, 2), (269, 0, 3), (133, 7, 1), (134, 7, 2), (256, 7, 2), (257, 7, 3)],
+)
+def test_binary_parts(octets: int, udh: int, parts: int) -> None:
+    header = bytes([udh - 1]) + bytes(udh - 1) if udh else b""
+    message = decide(submission(text="ignored", octets=bytes(octets), udh=header))
+    assert (message.coding, message.parts, message.text) == (Coding.BINARY, parts, "")
+    assert (message.octets, message.udh) == (bytes(octets), header)

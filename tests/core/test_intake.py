@@ -22,8 +22,9 @@ from voipsms.errors import (
     Unavailable,
 )
 from voipsms.intake import Taken
-from voipsms.model import Micros, Part, State, Submission, Submitted
+from voipsms.model import Message, Micros, Millis, Part, State, Submission, Submitted
 from voipsms.store.accounts import credit_user
+from voipsms.store.ids import now_millis
 from voipsms.values import replace
 
 KEY = b"0123456789abcdef"
@@ -187,3 +188,30 @@ async def test_the_provider_is_slower_than_the_sender_may_wait(tmp_path: Path) -
         assert (await at.intake.submit(ASKED)).sent is False
         next(iter(carrier.open.values())).set_result(Submitted("p", State.ACCEPTED))
         await until(lambda: at.rows("tb_messages", "state") == [("ACCEPTED",)])
+
+
+class Calendar(Carrier):
+    """Its provider keeps messages until they are due."""
+
+    def schedule(self, message: Message) -> str:
+        return str(message.due)
+
+
+@pytest.mark.parametrize("settings", [GlobalSettings(), AT_ONCE], ids=["at once", "waiting sender"])
+async def test_due_later(tmp_path: Path, settings: GlobalSettings) -> None:
+    carrier = Carrier(taken)
+    async with house(tmp_path, carrier, settings) as at:
+        due = Millis(now_millis() + 300)
+        answer = await at.intake.submit(replace(ASKED, due=due))
+        assert not answer.sent
+        assert at.rows("tb_queue", "stage, due") == [(0, due)]
+        await until(lambda: bool(carrier.seen))
+        assert now_millis() >= due
+        await until(lambda: at.rows("tb_queue") == [])
+
+
+async def test_due_at_the_provider(tmp_path: Path) -> None:
+    carrier = Calendar(taken)
+    async with house(tmp_path, carrier) as at:
+        await at.intake.submit(replace(ASKED, due=Millis(now_millis() + 3_600_000)))
+        await until(lambda: bool(carrier.seen))

@@ -14,7 +14,8 @@ import uvloop
 from voipsms import config as configuration
 from voipsms import log
 from voipsms.config import Config
-from voipsms.model import Millis
+from voipsms.errors import StoreError
+from voipsms.model import Millis, Receipt
 from voipsms.store import migrate, node
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource, now_millis
@@ -64,3 +65,13 @@ def writing(config: Config) -> Iterator[tuple[Database, IdSource]]:
         finally:
             with db.transaction():
                 db.write("renew_lease", node=held.number, holder=held.holder, lease=0, mark=ids.next())
+
+
+class Nobody:
+    """Takes nothing from a gateway that is only looked at."""
+
+    async def receipt(self, receipt: Receipt) -> None:
+        raise StoreError("only a check")
+
+    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
+        raise StoreError("only a check")

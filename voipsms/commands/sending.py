@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from argparse import ArgumentParser, Namespace, _SubParsersAction
+from datetime import UTC, datetime
 
 from voipsms.accept import accept
 from voipsms.commands.context import database, read_config, run, writing
 from voipsms.config import Config
 from voipsms.directory import Directory
-from voipsms.model import FAILED, FINAL, GatewayId, MessageId, State, Submission
+from voipsms.errors import BadUserData
+from voipsms.model import FAILED, FINAL, GatewayId, MessageId, Millis, State, Submission
 from voipsms.store.accounts import ADMIN, ensure_gateways
 from voipsms.store.commit import Commit
 from voipsms.store.database import Database
@@ -19,6 +21,7 @@ from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.node import is_dead
 from voipsms.store.orphans import Orphans
 
+LONGEST_VALIDITY = 63 * 7 * 86400  # seconds, 3GPP TS 23.040 §9.2.3.12.1
 LOOK = 0.1  # seconds between two looks at the message
 
 
@@ -27,15 +30,51 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     send.add_argument("--from", dest="sender", required=True, metavar="A")
     send.add_argument("--to", dest="target", required=True, metavar="B")
     send.add_argument("--wait", action="store_true", help="until its final state, not only the provider's answer")
+    send.add_argument("--flash", action="store_true", help="shown at once and not kept (message class 0)")
+    send.add_argument("--at", type=_time, default=Millis(0), metavar="T", help="not before: 2030-01-31T08:00 (UTC)")
+    send.add_argument("--valid", type=_seconds, default=0, metavar="S", help="seconds that the provider shall try")
+    send.add_argument("--hex", action="store_true", help="TEXT is a binary message in hexadecimal")
+    send.add_argument(
+        "--udh", type=_octets, default=b"", metavar="HEX", help="its header, length octet first"
+    )
     send.add_argument("--timeout", type=float, default=60.0, help="seconds to wait; default %(default)s")
     send.add_argument("text")
     send.set_defaults(run=_send)
 
 
+def _octets(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+def _seconds(text: str) -> int:
+    seconds = int(text)
+    if not 0 < seconds <= LONGEST_VALIDITY:
+        raise ValueError
+    return seconds
+
+
+def _time(text: str) -> Millis:
+    at = datetime.fromisoformat(text)
+    return Millis(round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000))
+
+
+def _submission(arguments: Namespace) -> Submission:
+    """Raises BadUserData."""
+    try:
+        octets = _octets(arguments.text) if arguments.hex else b""
+    except ValueError as error:
+        raise BadUserData("TEXT is not hexadecimal") from error
+    return Submission(
+        door="cli", payers=(ADMIN,), sender=arguments.sender, target=arguments.target, text=arguments.text,
+        message_class=0 if arguments.flash else None, octets=octets, udh=arguments.udh, due=arguments.at,
+        valid=arguments.valid,
+    )  # fmt: skip
+
+
 def _send(arguments: Namespace) -> int:
-    config = read_config(arguments)
+    config, submission = read_config(arguments), _submission(arguments)
     with writing(config) as (db, ids):
-        message_id = submit(db, ids, config, arguments.sender, arguments.target, arguments.text)
+        message_id = submit(db, ids, config, submission)
         served = any(_is_server(row) for row in db.read("nodes") if row[0] != ids.node)
     print(message_id)
     enough = FINAL if arguments.wait else frozenset(State) - {State.QUEUED}
@@ -50,14 +89,13 @@ def _is_server(row: tuple[object, ...]) -> bool:
     return isinstance(lease, int) and lease >= now_millis() and not is_dead(str(holder))
 
 
-def submit(db: Database, ids: IdSource, config: Config, sender: str, target: str, text: str) -> MessageId:
+def submit(db: Database, ids: IdSource, config: Config, submission: Submission) -> MessageId:
     """Stores the message for whoever is or will be running. Raises Refused, StoreError."""
     directory = Directory()
     with db.transaction():
         gateways = ensure_gateways(db, ids, [g.name for g in config.gateways], config.sms.currency)
         directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"))
         order: tuple[GatewayId, ...] = tuple(gateways.values())
-        submission = Submission(door="cli", payers=(ADMIN,), sender=sender, target=target, text=text)
         message = accept(submission, directory, config.sms, order, "", MessageId(ids.next()), now_millis())
         commit = Commit(db, ids, now_millis(), 0, config.sms.smsrefund, Orphans())
         result = commit.write([Accept(message, started=False, ours=False)]).results[0]

@@ -9,11 +9,11 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
 from voipsms import log
-from voipsms.commands.context import config_file, read_config, run
+from voipsms.commands.context import Nobody, config_file, read_config, run
 from voipsms.commands.output import add_format, write_rows
 from voipsms.config import Config
 from voipsms.errors import ConfigError, StoreError, SubmitError
-from voipsms.model import GatewayId, Receipt
+from voipsms.model import GatewayId
 from voipsms.store import migrate
 from voipsms.store.database import Database
 from voipsms.store.open import engine_for
@@ -71,16 +71,6 @@ def _check(arguments: Namespace) -> int:
     return 1 if faults else 0
 
 
-class _Nobody:
-    """Takes nothing from a gateway that is only looked at."""
-
-    async def receipt(self, receipt: Receipt) -> None:
-        raise StoreError("only a check")
-
-    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
-        raise StoreError("only a check")
-
-
 async def _faults(config: Config) -> list[str]:
     """One line each."""
     from voipsms.connectors.registry import connector_for  # as above
@@ -97,7 +87,7 @@ async def _faults(config: Config) -> list[str]:
         faults.append("[global] smsurl: no gateway is configured")
     for settings in config.gateways:
         try:
-            connector = connector_for(GatewayId(0), settings, _Nobody(), lambda: None, folder=config.folder)
+            connector = connector_for(GatewayId(0), settings, Nobody(), lambda: None, folder=config.folder)
             await connector.probe()
             await connector.close()
         except (SubmitError, ConfigError) as error:

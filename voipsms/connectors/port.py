@@ -100,7 +100,7 @@ class Scheduler(Protocol):
 class Describer(Protocol):
     """A connector that can show what it would send."""
 
-    def describe(self, message: Message) -> Sequence[str]:
+    async def describe(self, message: Message) -> Sequence[str]:
         """The requests, PDUs or command lines for this message, without secrets. Raises SubmitError."""
         ...
 

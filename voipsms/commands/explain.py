@@ -1,0 +1,107 @@
+"""`explain`: what would become of a message, and what exactly would leave. Nothing is stored, charged or sent."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace, _SubParsersAction
+from collections.abc import Iterator
+
+from voipsms.accept import accept
+from voipsms.commands.context import Nobody, database, read_config, run
+from voipsms.commands.output import add_format, write_rows
+from voipsms.config import Config
+from voipsms.connectors.port import Connector, Describer
+from voipsms.directory import Directory
+from voipsms.errors import ConfigError, Refused, SubmitError
+from voipsms.gateway_settings import GatewaySettings
+from voipsms.model import Coding, GatewayId, Message, MessageId, Submission
+from voipsms.money import decimal
+from voipsms.sms.numbers import read_number
+from voipsms.store.database import Database
+from voipsms.store.ids import now_millis
+from voipsms.store.open import engine_for
+from voipsms.store.select import DatabaseSelector
+
+Line = tuple[str, str]  # a step, and what it comes to
+
+_CHARACTERS = {Coding.GSM7: "GSM 03.38", Coding.UCS2: "UCS-2", Coding.LATIN1: "ISO 8859-1", Coding.BINARY: "octets"}
+
+
+def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
+    explain = parsers.add_parser("explain", help="says what would become of a message, without sending it")
+    explain.add_argument("--user", required=True, metavar="U", help="who pays")
+    explain.add_argument("--from", dest="sender", default="", metavar="A", help="default: the user")
+    explain.add_argument("--to", dest="target", required=True, metavar="B")
+    explain.add_argument("text")
+    add_format(explain)
+    explain.set_defaults(run=_explain)
+
+
+def _explain(arguments: Namespace) -> int:
+    config = read_config(arguments)
+    submission = Submission(
+        door="cli", payers=(arguments.user,), sender=arguments.sender or arguments.user, target=arguments.target,
+        text=arguments.text,
+    )  # fmt: skip
+    directory = Directory()
+    with database(config) as db:
+        directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"))
+        known = _gateways_by_id(db, config)
+    lines, refused = run(_lines(config, submission, directory, known))
+    write_rows(arguments.format, ("step", "result"), lines)
+    return int(refused)
+
+
+def _gateways_by_id(db: Database, config: Config) -> dict[GatewayId, GatewaySettings]:
+    """In the order of the file; one that has never run has no row, so a negative id stands for it."""
+    found = {}
+    for place, settings in enumerate(config.gateways, 1):
+        rows = db.read("user_by_name", username=settings.name)
+        found[GatewayId(rows[0][0] if rows else -place)] = settings
+    return found
+
+
+async def _lines(
+    config: Config, submission: Submission, directory: Directory, known: dict[GatewayId, GatewaySettings]
+) -> tuple[list[Line], bool]:
+    """And whether it would be refused."""
+    number = read_number(submission.target, config.sms.country)
+    lines = [("target", f"{number.digits or submission.target}: {number.kind.value}")]
+    try:
+        message = accept(submission, directory, config.sms, tuple(known), "", MessageId(0), now_millis())
+    except Refused as refusal:
+        return [*lines, ("refused", f"{refusal} ({refusal.code}, SIP {refusal.sip_code})")], True
+    lines += [*_decisions(message, directory), *_gateways(message, known)]
+    lines += await _requests(config, message, known[message.gateway_id])
+    return lines, False
+
+
+def _decisions(message: Message, directory: Directory) -> Iterator[Line]:
+    account = directory.by_id[message.user_id]
+    yield "payer", f"{account.name}: balance {decimal(account.balance)} {account.currency}"
+    yield "sender", message.sender
+    yield "encoding", _CHARACTERS[message.coding]
+    yield "parts", str(message.parts)
+    yield "price", f"{decimal(message.price)} {message.currency} for {message.duration} s (smsprice)"
+
+
+def _gateways(message: Message, known: dict[GatewayId, GatewaySettings]) -> Iterator[Line]:
+    for gateway_id, settings in known.items():
+        chosen = gateway_id == message.gateway_id
+        yield f"gateway {settings.name}", "chosen: the first in the file" if chosen else "not needed: it comes later"
+
+
+async def _requests(config: Config, message: Message, settings: GatewaySettings) -> list[Line]:
+    from voipsms.connectors.registry import connector_for  # takes a while to import, and few commands need it
+
+    selector = DatabaseSelector(engine_for(config))
+    try:
+        connector: Connector = connector_for(
+            message.gateway_id, settings, Nobody(), lambda: None, folder=config.folder, selector=selector
+        )
+        if not isinstance(connector, Describer):
+            return [("request", f"{settings.name} doesn't tell")]
+        return [("request", text) for text in await connector.describe(message)]
+    except (SubmitError, ConfigError) as error:
+        return [("request", f"none: {error}")]
+    finally:
+        selector.close()
