@@ -70,8 +70,9 @@ def rules(settings: GatewaySettings) -> Rules:
 TEMPORARY_STATUSES = frozenset({408, 425, 429})  # and every 5xx
 
 TEMPORARY_WORDS = (
-    "throttl(?:ed|ing)", "rate.limit(?:ed)?", "too many requests", "try (?:it )?(?:again|later)", "temporar(?:y|ily)",
-    "busy", "overload(?:ed)?", "queue (?:is )?full", "service unavailable",
+    "throttl(?:ed|ing)", "rate.limit(?:ed)?", "rate exceeded", "too many requests", "try (?:it )?(?:again|later)",
+    "temporar(?:y|ily)", "busy", "overload(?:ed)?", "queue (?:is )?full", "service unavailable",
+    "internal (?:server |system )?error",
 )  # fmt: skip
 REFUSED_WORDS = (
     "err(?:or|ors)?", "fail(?:ed|s|ure)?", "faults?", "exception", "invalid", "reject(?:ed|d)?", "denied", "forbidden",
