@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
@@ -31,11 +32,13 @@ class Exchange:
     content_type: str
     body: bytes
     target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class HttpProvider:
     def __init__(self, port: int = 0) -> None:
         self.requests: list[Exchange] = []
+        self.usual: tuple[tuple[int, str] | None, ...] = USUAL
         self.released = threading.Event()  # ends silences
         self._seen: Counter[str] = Counter()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
@@ -57,7 +60,7 @@ class HttpProvider:
 
     def _answer(self, exchange: Exchange) -> tuple[int, str] | None:
         self.requests.append(exchange)
-        answers = ANSWERS.get(exchange.target[-2:], USUAL)
+        answers = ANSWERS.get(exchange.target[-2:], self.usual)
         turn, self._seen[exchange.target] = self._seen[exchange.target], self._seen[exchange.target] + 1
         return answers[min(turn, len(answers) - 1)]
 
@@ -72,7 +75,7 @@ class HttpProvider:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 found = _TARGET.search(f"{self.path} {body.decode()}")
                 kind = self.headers.get("Content-Type", "")
-                exchange = Exchange(self.command, self.path, kind, body, found[0] if found else "")
+                exchange = Exchange(self.command, self.path, kind, body, found[0] if found else "", dict(self.headers))
                 answer = provider._answer(exchange)
                 if answer is None:
                     provider.released.wait()
