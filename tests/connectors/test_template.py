@@ -76,12 +76,12 @@ def headers(compiled: RequestTemplate) -> dict[str, str]:
         (BASE + "/[tonum]/x?a[]=1&b=[1,2]&c=[true]", BASE + "/36209876543/x?a[]=1&b=[1,2]&c=[true]"),
         ("http://[::1]:8080/?t=[tonum]", "http://[::1]:8080/?t=36209876543"),
         (BASE + "?to=00[tonum]&t=Sent: [message]", BASE + "?to=0036209876543&t=Sent:%20a%20%26%20b"),
-        (BASE + "?t={{ 7*7 }}", BASE + "?t=%7B%7B%207*7%20%7D%7D"),
+        (BASE + "?t={ [tonum] }}", BASE + "?t=%7B%2036209876543%20%7D%7D"),
         (BASE + "?t=é\\", BASE + "?t=%C3%A9%5C"),
         ("HTTPS://api.test?t=[tonum]", "HTTPS://api.test?t=36209876543"),
         (BASE, BASE),
     ],
-    ids=["query", "case", "brackets", "ipv6", "prefix", "jinja", "unsafe literals", "no path", "no keyword"],
+    ids=["query", "case", "brackets", "ipv6", "prefix", "braces", "unsafe literals", "no path", "no keyword"],
 )  # fmt: skip
 def test_urls(url: str, sent: str) -> None:
     request = template(url).render(message("a & b"))
@@ -160,10 +160,10 @@ def test_origin(url: str, origin: tuple[str, str, int]) -> None:
             "[global] smssendheader: character 9: unknown keyword [smsidd]; did you mean [smsid]?",
         ),
         (
-            BASE + "?t=%data%x",
+            BASE + "?t=%41%x",
             "",
             "",
-            "[global] smsurl: character 29: '%' must be followed by two hexadecimal digits; % itself is %25",
+            "[global] smsurl: character 27: '%' must be followed by two hexadecimal digits; % itself is %25",
         ),
         (BASE + "?p=a#b", "", "", "[global] smsurl: character 25: '#' ends what is sent; # itself is %23"),
         (BASE + "?p=a\nb", "", "", r"[global] smsurl: character 25: '\n' is not allowed here"),

@@ -1,74 +1,58 @@
 """A provider's request as its operator wrote it, compiled once, at load, to sandboxed Jinja2 templates.
 
-A dialect turns text into pieces (DIALECTS), a scanner of places.py finds where each value stands, and what comes
-out is one Jinja2 form whatever the dialect: `{{ 'literal' }}{{ tonum|percent }}`. Only values that the dialect names
-are ever expressions; literals are string constants, so nothing in them is Jinja2.
+A dialect (dialects/) turns text into pieces, a place of places.py follows them and says how each value is written, and
+what comes out is one Jinja2 form whatever the dialect (sandbox.py). docs/templates.md is this for operators.
 """
 
 from __future__ import annotations
 
 import base64
-import difflib
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
-from xml.etree import ElementTree
-
-from jinja2 import StrictUndefined, TemplateError
-from jinja2.sandbox import SandboxedEnvironment
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 from voipsms import __version__
 from voipsms.connectors import places
-from voipsms.connectors.places import ESCAPES, Literal, Misplaced, Piece, Scanner, Value
+from voipsms.connectors.body import Kind, check_shape, kind_of
+from voipsms.connectors.dialects import Dialect, Mixed, dialect_of
+from voipsms.connectors.dialects.names import CONSTANTS
+from voipsms.connectors.dialects.select import Select
+from voipsms.connectors.pieces import Literal, Misplaced, Piece, Value, flat, names_of, spread
+from voipsms.connectors.places import Scanner, Unwritable
+from voipsms.connectors.sandbox import BadExpression, Render, compile_jinja
 from voipsms.errors import ConfigError
 from voipsms.gateway_settings import GatewaySettings
-from voipsms.model import GatewayId, Message
+from voipsms.model import Coding, GatewayId, Message, Part
+from voipsms.sms import dcs
 
-Render = Callable[[dict[str, str]], str]
-Dialect = Callable[[str, int], list[Piece]]
+T = TypeVar("T")
+Read = Callable[[str, int], T]
 
-_jinja = SandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
-_jinja.filters.update(ESCAPES)
+# -- what the names stand for -------------------------------------------------------------------------------------
 
-# -- the Mizu dialect ---------------------------------------------------------------------------------------------
-
-_NUMBERS = frozenset({"tonum", "smsid", "fromid", "smscounter", "gatewayid"})  # that may be a JSON number
-_KEYWORDS = ("tonum", "fromnum", "fromid", "message", "smsid", "smscounter", "gatewayid", "clientip", "user",
-             "password", "apikey", "option")  # fmt: skip
-_JSON_WORDS = frozenset({"true", "false", "null"})
-_BRACKETED = re.compile(r"\[([A-Za-z]+)\]")
+_NO_GATEWAY: Final = GatewaySettings()
 
 
-def mizu(text: str, at: int, extra: Sequence[str] = ()) -> list[Piece]:
-    """`[tonum]` and its like are values, everything else is literal. Raises Misplaced for an unknown keyword."""
-    pieces: list[Piece] = []
-    start = 0
-    for found in _BRACKETED.finditer(text):
-        word = found[1].lower()
-        if word in _JSON_WORDS:
-            continue
-        if word not in _KEYWORDS and word not in extra:
-            near = difflib.get_close_matches(word, [*_KEYWORDS, *extra], 1, 0) or ["message"]
-            raise Misplaced(at + found.start(), f"unknown keyword {found[0]}; did you mean [{near[0]}]?")
-        if found.start() > start:
-            pieces.append(Literal(text[start : found.start()], at + start))
-        pieces.append(Value(word, at + found.start(), word in _NUMBERS))
-        start = found.end()
-    return [*pieces, Literal(text[start:], at + start)] if start < len(text) else pieces
-
-
-DIALECTS: dict[str, Dialect] = {"mizu": mizu}
-
-
-_NO_GATEWAY = GatewaySettings()
+@lru_cache(maxsize=64)
+def _dcs(coding: Coding, message_class: int | None) -> str:
+    return str(dcs.serialize(dcs.Scheme(coding, message_class)))
 
 
 def values(
-    message: Message, *, gateway: GatewaySettings = _NO_GATEWAY, gateway_id: GatewayId | None = None, counter: int = 0
+    message: Message,
+    *,
+    gateway: GatewaySettings = _NO_GATEWAY,
+    gateway_id: GatewayId | None = None,
+    counter: int = 0,
+    part: Part | None = None,
 ) -> dict[str, str]:
-    """What the keywords stand for. `counter`: messages of this gateway since it started."""
+    """What every name of a template stands for. `counter`: messages of this gateway since it started. `part`: whose
+    octets and header are meant; None: the whole message."""
+    octets, udh = (message.octets, message.udh) if part is None else (part.user_data, part.udh)
     return {
         "tonum": message.target,
         "fromnum": gateway.sender or message.sender,
@@ -82,72 +66,127 @@ def values(
         "password": gateway.password,
         "apikey": gateway.apikey,
         "option": gateway.option,
+        "parts": str(message.parts),
+        "dcs": _dcs(message.coding, message.message_class),
+        "unicode": "1" if message.coding is Coding.UCS2 else "",
+        "binary": "1" if message.octets else "",
+        "octets": octets.hex().upper() if message.octets else "",
+        "udh": udh.hex().upper() if message.octets else "",
     }
 
 
-_SAMPLES = tuple(dict.fromkeys(_KEYWORDS, text) for text in ("36301234567", "007", "a\"b'<&\\\n"))
+_SAMPLE_TEXTS: Final = ("36301234567", "007", "a\"b'<&\\\n", "")
+_SAMPLE_BINARY: Final = {"unicode": "", "binary": "1", "octets": "00FF", "udh": "050003010201"}
+_SAMPLE_CODINGS: Final = (_SAMPLE_BINARY | {"binary": "", "octets": "", "udh": ""}, _SAMPLE_BINARY,
+                          {"unicode": "1", "binary": "", "octets": "", "udh": ""})  # fmt: skip
 
-# -- kinds of body ------------------------------------------------------------------------------------------------
+
+def _samples(names: frozenset[str], several: bool) -> Iterator[dict[str, object]]:
+    """Values that a template must be well-formed with."""
+    counts = (1, 2, 3) if several else (1,)
+    for text in _SAMPLE_TEXTS:
+        for coding in _SAMPLE_CODINGS:
+            for count in counts:
+                yield {**dict.fromkeys(names, text), "tonum": text, **coding, "targets": (text,) * count}
+
+
+# -- files beside the config --------------------------------------------------------------------------------------
+
+LARGEST_FILE: Final = 1 << 20  # octets
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How values are written in a body, what is sent as its Content-Type, and how its shape is checked."""
-
-    scanner: Scanner
-    content_type: str
-    check: Callable[[str], object] = str
-    any_charset: bool = False  # values are written in ASCII alone
+class TemplateFile:
+    name: str
+    text: str
 
 
-FORM = Kind(places.form, "application/x-www-form-urlencoded")
-JSON = Kind(places.json_text, "application/json", json.loads, any_charset=True)
-XML = Kind(places.xml, "text/xml; charset=utf-8", lambda text: ElementTree.fromstring(text.encode()), any_charset=True)
-TEXT = Kind(places.plain, "text/plain; charset=utf-8")
+@dataclass(frozen=True, slots=True)
+class TemplateFiles:
+    """smssenddata and smssendheader as files say them; None: no file does."""
 
-_BY_TYPE = ((re.compile(r"application/x-www-form-urlencoded"), FORM), (re.compile(r".*[/+]json"), JSON),
-            (re.compile(r".*[/+]xml"), XML))  # fmt: skip
-_BY_SHAPE = ((re.compile(r"\s*<"), XML), (re.compile(r"\s*[{\[]"), JSON), (re.compile(r"[^\s=&]+="), FORM))
+    data: TemplateFile | None = None
+    header: TemplateFile | None = None
 
 
-def kind_of(content_type: str | None, body: str) -> Kind:
-    """By the Content-Type where there is one, else by the body's shape. `body`: its literals, values left out."""
-    if content_type is not None:
-        media = content_type.partition(";")[0].strip().lower()
-        return next((kind for pattern, kind in _BY_TYPE if pattern.fullmatch(media)), TEXT)
-    return next((kind for pattern, kind in _BY_SHAPE if pattern.match(body)), TEXT)
+NO_FILES: Final = TemplateFiles()
+
+
+def template_files(folder: Path, gateway_id: GatewayId) -> TemplateFiles:
+    """`smssenddata_ID.txt` or else `smssenddata.txt`, and the same for smssendheader, from the config's folder.
+
+    Raises ConfigError for a file that can't be read, is not UTF-8, or is larger than 1 MiB.
+    """
+    found = [_first(folder, (f"{key}_{gateway_id}.txt", f"{key}.txt")) for key in ("smssenddata", "smssendheader")]
+    return TemplateFiles(*found)
+
+
+def _first(folder: Path, names: Sequence[str]) -> TemplateFile | None:
+    for name in names:
+        try:
+            with (folder / name).open("rb") as file:
+                octets = file.read(LARGEST_FILE + 1)
+            if len(octets) > LARGEST_FILE:
+                raise ConfigError(f"{folder / name}: is larger than {LARGEST_FILE} octets")
+            return TemplateFile(name, re.sub(r"\r?\n\Z", "", octets.decode("utf-8-sig")))
+        except FileNotFoundError:
+            continue
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{folder / name}: octet {error.start + 1} is not UTF-8") from error
+        except OSError as error:
+            raise ConfigError(f"{folder / name}: {error.strerror or error}") from error
+    return None
 
 
 # -- compiling ----------------------------------------------------------------------------------------------------
 
 
-def compile_pieces(scanned: Iterator[str | places.Placed]) -> Render:
-    """The Jinja2 form of scanned pieces. Raises Misplaced, from the scanner too."""
-    source = "".join(
-        f"{{{{ {piece!a} }}}}" if isinstance(piece, str) else f"{{{{ {piece.expression}|{piece.escape} }}}}"
-        for piece in scanned
-    )
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A compiled text. `names`: what it needs; `selects`: whose results it needs by their names."""
+
+    render: Render
+    names: frozenset[str]
+    selects: tuple[Select, ...] = ()
+
+    def __call__(self, named: Mapping[str, object]) -> str:
+        """Raises Unwritable where a value can't stand in its place."""
+        if "targets" in self.names and "targets" not in named:
+            named = {**named, "targets": (named["tonum"],)}
+        return self.render(named)
+
+
+def _compiled(pieces: Sequence[Piece], place: Scanner, selects: Sequence[Select] = ()) -> Template:
+    source, _ = places.jinja(pieces, place)
     try:
-        template = _jinja.from_string(source)
-    except TemplateError as error:
+        return Template(compile_jinja(source), names_of(pieces), tuple(selects))
+    except BadExpression as error:
         raise Misplaced(0, str(error)) from error
-    # What Template.render does, less the copies of the values that it takes: half of its time here.
-    root, context = template.root_render_func, template.new_context
-    return lambda named: "".join(root(context(named, shared=True)))
 
 
 def compile_value(
-    section: str, key: str, text: str, scanner: Scanner = places.plain, *, dialect: str = "auto",
+    section: str,
+    key: str,
+    text: str,
+    scanner: Scanner = places.plain,
+    *,
+    dialect: str = "auto",
     extra: Sequence[str] = (),
-) -> Render:  # fmt: skip
+) -> Template:
     """A template of one text that is no HTTP request: a program's argument, a subject, the user of a URI.
 
-    `extra`: keywords beside those of `values`, in lower case. Raises ConfigError with the place of what is wrong.
+    `extra`: names beside those of `values`, in lower case. Raises ConfigError with the place of what is wrong.
     """
     try:
-        return compile_pieces(scanner(mizu(text, 0, extra)))
+        pieces, selects = dialect_of([text], dialect)(text, 0, extra)
+        return _compiled(pieces, scanner, selects)
     except Misplaced as error:
         raise ConfigError(f"[{section}] {key}: character {error.at + 1}: {error}") from error
+    except Mixed as error:
+        raise ConfigError(f"[{section}] {key}: {error}") from error
+
+
+# -- requests -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,107 +201,229 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade",
                       "expect", "accept-encoding"})  # fmt: skip
 _USERINFO = re.compile(r"(https?://)([^/?]*)@", re.IGNORECASE)
+_HEADERS = re.compile(
+    r"(?:\{\{.*?\}\}|\{%.*?%\}|\{SELECT\b.*?\}|[^|\n])+", re.IGNORECASE
+)  # a | in a template is its own
+_PATH = re.compile(r"https?://[^/?]*[/?]", re.IGNORECASE)
 _DEFAULTS = (("Accept", "*/*"), ("User-Agent", f"voipsms/{__version__}"), ("Accept-Encoding", "identity"))
 
 
 class RequestTemplate:
-    """smsurl, smssenddata and smssendheader of one gateway. Raises ConfigError with the place of what is wrong."""
+    """smsurl, smssenddata and smssendheader of one gateway; with `verify` smsverifyurl and smssenddataverify.
 
-    def __init__(self, settings: GatewaySettings, dialect: Dialect = mizu) -> None:
-        self._section = "global" if settings.name == "default" else f"gateway:{settings.name}"
-        self._dialect = dialect
-        self._headers: list[tuple[str, Render]] = []
+    Raises ConfigError with the place of what is wrong.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        *,
+        gateway_id: GatewayId | None = None,
+        files: TemplateFiles = NO_FILES,
+        verify: bool = False,
+    ) -> None:
+        self._settings, self._gateway_id, self._verify = settings, gateway_id, verify
+        self._extra = ("messageid",) if verify else ()
+        self._several = settings.smsbatch > 1 and not verify
+        self._headers: list[tuple[str, Template]] = []
         self._fixed: list[tuple[str, str]] = []
-        for found in re.finditer(r"[^|\n]+", settings.smssendheader):
-            self._within("smssendheader", self._read_header, found[0], found.start())
-        self._url: Render = self._within("smsurl", self._read_url, settings.smsurl)
-        self._body: Render | None = None
-        if settings.smssenddata:
-            self._body = self._within("smssenddata", self._read_body, settings.smssenddata)
+        url_key, data_key = ("smsverifyurl", "smssenddataverify") if verify else ("smsurl", "smssenddata")
+        url = getattr(settings, url_key)
+        data, data_key = self._data(getattr(settings, data_key), data_key, files.data)
+        header, header_key = _told(settings.smssendheader, "smssendheader", files.header)
+        self._dialect = self._chosen((url, data, header))
+        for found in _HEADERS.finditer(header):
+            self._within(header_key, self._read_header, found[0], found.start())
+        self._url = self._within(url_key, self._read_url, url)
+        self._body = self._within(data_key, self._read_body, data) if data else None
         self._add_missing(_DEFAULTS)
         self._static = tuple(self._fixed)
+        self.method = self._method()
+        self._settle()
 
-    def render(self, message: Message) -> Request:
-        """Raises Unwritable where a value can't stand in its place."""
-        return self.render_values(values(message))
+    def _settle(self) -> None:
+        whole = [self._url, *(template for _, template in self._headers), *([self._body] if self._body else [])]
+        self.names: frozenset[str] = frozenset().union(*(template.names for template in whole))
+        found = {select.name: select for template in whole for select in template.selects}
+        self.selects: tuple[Select, ...] = tuple(found.values())
+        self.per_part = "udh" in self.names and not self._verify
 
-    def render_values(self, named: dict[str, str]) -> Request:
+    # -- at a message ---------------------------------------------------------------------------------------------
+
+    def named(
+        self, message: Message, *, counter: int = 0, part: Part | None = None, messageid: str = ""
+    ) -> dict[str, str]:
+        """What the template's names stand for, but for the results of `selects`, which have to be added."""
+        named = values(message, gateway=self._settings, gateway_id=self._gateway_id, counter=counter, part=part)
+        if self._verify:
+            named["messageid"] = messageid
+        return named
+
+    def render(
+        self,
+        message: Message,
+        *,
+        counter: int = 0,
+        part: Part | None = None,
+        messageid: str = "",
+        targets: Sequence[str] = (),
+        selected: Mapping[str, str] | None = None,
+    ) -> Request:
+        """`selected`: what each of `selects` found, by its name. Raises Unwritable as `render_values`."""
+        named = self.named(message, counter=counter, part=part, messageid=messageid)
+        return self.render_values({**named, **selected} if selected else named, targets)
+
+    def render_values(self, named: Mapping[str, str], targets: Sequence[str] = ()) -> Request:
+        """`targets`: who gets the message; none: `tonum` alone. Raises Unwritable where a value can't stand in its
+        place, or the template has none for the octets of a binary message."""
+        self._check_binary(named)
+        known = {**named, "targets": tuple(targets) or (named["tonum"],)}
         headers = self._static
         if self._headers:
-            headers += tuple((name, render(named)) for name, render in self._headers)
-        if self._body is None:
-            return Request("GET", self._url(named), headers, None)
-        return Request("POST", self._url(named), headers, self._body(named).encode("utf-8", "replace"))
+            headers += tuple((name, template.render(known)) for name, template in self._headers)
+        body = self._body.render(known).encode("utf-8", "replace") if self._body else None
+        return Request(self.method, self._url.render(known), headers, b"" if body is None and self._posts else body)
+
+    @property
+    def _posts(self) -> bool:
+        return self.method != "GET"
+
+    def _check_binary(self, named: Mapping[str, str]) -> None:
+        if self._verify:
+            return
+        if named.get("octets") and "octets" not in self.names:
+            raise Unwritable("the template has no place for a binary message")
+        if named.get("udh") and "udh" not in self.names:
+            raise Unwritable("the template has no place for a user data header")
 
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port."""
-        parts = urlsplit(self._url(_SAMPLES[0]))
+        parts = urlsplit(self._url(next(_samples(self._url.names, False))))
         return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
-    def _within(self, key: str, read: Callable[[str, int], Render], text: str, at: int = 0) -> Render:
+    # -- at the load ----------------------------------------------------------------------------------------------
+
+    def _method(self) -> str:
+        chosen = "auto" if self._verify else self._settings.smsmethod
+        if chosen == "auto":
+            return "POST" if self._body else "GET"
+        return chosen.upper()
+
+    def _data(self, told: str, key: str, file: TemplateFile | None) -> tuple[str, str]:
+        if self._verify:
+            return told, key
+        if self._settings.smsmethod == "get":
+            if told:
+                raise ConfigError(f"[{self._settings.section}] {key}: is not sent where smsmethod = get")
+            return "", key
+        return _told(told, key, file)
+
+    def _chosen(self, texts: Sequence[str]) -> Dialect:
+        try:
+            return dialect_of(texts, self._settings.smsdialect)
+        except Mixed as error:
+            raise ConfigError(f"[{self._settings.section}] smsdialect: {error}") from error
+
+    def _within(self, key: str, read: Read[T], text: str, at: int = 0) -> T:
         try:
             return read(text, at)
         except Misplaced as error:
-            raise ConfigError(f"[{self._section}] {key}: character {error.at + 1}: {error}") from error
+            raise ConfigError(f"[{self._settings.section}] {key}: character {error.at + 1}: {error}") from error
+
+    def _pieces(self, text: str, at: int) -> tuple[list[Piece], list[Select]]:
+        pieces, selects = self._dialect(text, at, self._extra)
+        for piece in flat(pieces) if self._several else ():
+            if isinstance(piece, Value) and any(s.name in piece.names and "tonum" in s.names for s in selects):
+                raise Misplaced(piece.at, "[tonum] in a SELECT is one number: smsbatch must be 1")
+        return pieces, selects
+
+    def _compile(self, pieces: Sequence[Piece], place: Scanner, selects: Sequence[Select]) -> Template:
+        if self._several:
+            pieces = spread(pieces, self._settings.smsbatchseparator)
+        return _compiled(pieces, place, selects)
 
     def _add_missing(self, headers: tuple[tuple[str, str], ...]) -> None:
         present = {name.lower() for name, _ in (*self._fixed, *self._headers)}
         self._fixed += [(name, value) for name, value in headers if name.lower() not in present]
 
-    def _read_header(self, text: str, at: int) -> Render:
+    def _read_header(self, text: str, at: int) -> None:
         name, colon, value = text.partition(":")
         if not text.strip():
-            return str
+            return
         if not colon or not _HEADER_NAME.fullmatch(name.strip()):
             raise Misplaced(at, "must be `Name: value`, several by |")
         if name.strip().lower() in _FRAMING:
             raise Misplaced(at, f"{name.strip()} is set by the connector itself")
-        begin = at + len(text) - len(value.lstrip())
-        pieces = self._dialect(value.strip(), begin)
-        render = compile_pieces(places.header(pieces))
-        if any(isinstance(piece, Value) for piece in pieces):
-            self._headers.append((name.strip(), render))
-        else:
+        pieces, selects = self._pieces(value.strip(), at + len(text) - len(value.lstrip()))
+        template = self._compile(pieces, places.header, selects)
+        if all(isinstance(piece, Literal) for piece in pieces):
             self._fixed.append((name.strip(), value.strip()))
-        return render
+        else:
+            self._headers.append((name.strip(), template))
 
-    def _read_url(self, text: str, at: int) -> Render:
-        scanned = list(places.url(self._dialect(text, at)))
-        if scanned and isinstance(scanned[0], str) and (userinfo := _USERINFO.match(scanned[0])):
-            scanned[0] = userinfo[1] + scanned[0][userinfo.end() :]
-            credentials = base64.b64encode(unquote(userinfo[2]).encode()).decode()
-            self._add_missing((("Authorization", f"Basic {credentials}"),))
-        render = compile_pieces(iter(scanned))
-        self._check_host(render(_SAMPLES[0]))
-        return render
+    def _read_url(self, text: str, at: int) -> Template:
+        pieces, selects = self._pieces(text, at)
+        pieces = self._without_userinfo(self._settled(pieces))
+        template = self._compile(pieces, places.url, selects)
+        _check_host(template(next(_samples(template.names, False))))
+        return template
 
-    def _check_host(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            usable = (parts.hostname or "").encode("idna") and parts.port != 0 and not re.search(r"[%\\]", parts.netloc)
-        except ValueError:  # UnicodeError is one
-            usable = False
-        if not usable:
-            raise Misplaced(0, "must be http(s)://host, with :port from 1 to 65535 where it is another than usual")
+    def _settled(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """The gateway's own constants may stand before the path: they are known now."""
+        found: list[Piece] = []
+        text = ""
+        for piece in pieces:
+            if isinstance(piece, Value) and not _PATH.match(text):
+                (name,) = piece.names if len(piece.names) == 1 else ("",)
+                if name not in CONSTANTS or piece.filter:
+                    raise Misplaced(piece.at, "a value can't stand before the path of the URL")
+                piece = Literal(quote(getattr(self._settings, name), safe=":"), piece.at)
+            text += piece.text if isinstance(piece, Literal) and not _PATH.match(text) else ""
+            found.append(piece)
+        return found
 
-    def _read_body(self, text: str, at: int) -> Render:
-        pieces = self._dialect(text, at)
-        literals = "".join(piece.text if isinstance(piece, Literal) else "x" for piece in pieces)
-        content_type = next((value for name, value in self._fixed if name.lower() == "content-type"), None)
-        kind = kind_of(content_type, literals)
-        self._check_charset(kind, content_type or "")
-        render = compile_pieces(kind.scanner(pieces))
-        for sample in _SAMPLES:
-            try:
-                kind.check(render(sample))
-            except (ValueError, ElementTree.ParseError) as error:
-                raise Misplaced(0, f"is not a well-formed body of {kind.content_type}: {error}") from error
+    def _without_userinfo(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """RFC 7617 instead of RFC 3986 §3.2.1."""
+        literals = []
+        for piece in pieces:
+            if not isinstance(piece, Literal):
+                break
+            literals.append(piece.text)
+        userinfo = _USERINFO.match("".join(literals))
+        if not userinfo:
+            return list(pieces)
+        places.url.after(Literal(userinfo[0], 0))
+        credentials = base64.b64encode(unquote(userinfo[2]).encode()).decode()
+        self._add_missing((("Authorization", f"Basic {credentials}"),))
+        whole = "".join(literals)
+        return [Literal(userinfo[1] + whole[userinfo.end() :], 0), *pieces[len(literals) :]]
+
+    def _read_body(self, text: str, at: int) -> Template:
+        pieces, selects = self._pieces(text, at)
+        shape = "".join(piece.text if isinstance(piece, Literal) else "x" for piece in pieces)
+        kind = kind_of(next((value for name, value in self._fixed if name.lower() == "content-type"), None), shape)
+        template = self._compile(pieces, kind.scanner, selects)
+        self._check_samples(template, kind)
         self._add_missing((("Content-Type", kind.content_type),))
-        return render
+        return template
 
-    def _check_charset(self, kind: Kind, content_type: str) -> None:
-        if content_type.lower().startswith("multipart/"):
-            raise Misplaced(0, "a multipart body can't be written as a template")
-        charset = re.search(r"charset\s*=\s*\"?([\w-]+)", content_type, re.IGNORECASE)
-        if charset and not kind.any_charset and charset[1].lower() not in ("utf-8", "utf8"):
-            raise Misplaced(0, f"is sent in UTF-8, not in the {charset[1]} that the Content-Type header says")
+    def _check_samples(self, template: Template, kind: Kind) -> None:
+        for sample in _samples(template.names, self._several):
+            check_shape(kind, template.render(sample))
+
+
+def _told(setting: str, key: str, file: TemplateFile | None) -> tuple[str, str]:
+    """A setting, or else a file's text, and what a fault of it is said to be in."""
+    if setting or file is None:
+        return setting, key
+    return file.text, f"{key} ({file.name})"
+
+
+def _check_host(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = (parts.hostname or "").encode("idna") and parts.port != 0 and not re.search(r"[%\\]", parts.netloc)
+    except ValueError:  # UnicodeError is one
+        usable = False
+    if not usable:
+        raise Misplaced(0, "must be http(s)://host, with :port from 1 to 65535 where it is another than usual")

@@ -163,6 +163,23 @@ def _read(raw: str, country: str) -> Number:
     return _phone(dialled, country)
 
 
+@lru_cache(maxsize=20_000)
+def national(number: str) -> str:
+    """The digits that are dialled within the number's own country, trunk prefix included.
+
+    `number`: E.164 digits, with + or without; anything else, a short code too, stays as it is.
+    """
+    digits = number.removeprefix("+")
+    if not _DIGITS.fullmatch(digits) or _SHORT.fullmatch(digits) or len(digits) > _MAX_RAW:
+        return number
+    try:
+        parsed = phonenumbers.parse("+" + digits)
+    except NumberParseException:
+        return number
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
+    return "".join(filter(str.isdecimal, written)) or number
+
+
 _REFUSALS: tuple[dict[Kind, type[Refused]], ...] = (
     dict.fromkeys(Kind, NotConverted),
     {
