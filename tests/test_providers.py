@@ -18,7 +18,7 @@ from voipsms.connectors import verdict
 from voipsms.connectors.http import HttpConnector
 from voipsms.connectors.template import RequestTemplate
 from voipsms.connectors.verdict import Outcome, Verdict
-from voipsms.errors import ConfigError, SubmitFailed, SubmitRefused
+from voipsms.errors import ConfigError, SubmitError, SubmitFailed, SubmitRefused, Throttled
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import GatewayId, Message, MessageId, Micros, Millis, Msisdn, Part, Submitted, UserId
 from voipsms.providers import CREDENTIALS, TEMPLATES, provider_files, read_provider
@@ -224,7 +224,10 @@ def server() -> Iterator[HttpProvider]:
         yield started
 
 
-ERRORS = {"refused": SubmitRefused, "temporary": SubmitFailed}
+ERRORS: dict[str, type[SubmitError] | tuple[type[SubmitError], ...]] = {
+    "refused": SubmitRefused,
+    "temporary": (SubmitFailed, Throttled),
+}
 
 
 async def submit(settings: GatewaySettings, text: str) -> Submitted:
