@@ -11,7 +11,7 @@ import json
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from xml.parsers import expat
@@ -47,6 +47,7 @@ class Piece:
     end: int
     parent: int  # index of the piece around it; -1: none
     name: str = ""
+    member: bool = False  # of a JSON object: it begins with its key
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +55,41 @@ class Shape:
     """A kind of answer: how it falls into pieces, what a piece says when it stands alone, what is left in its place."""
 
     pieces: Callable[[str], list[Piece]]
-    alone: Callable[[str, str], str] = lambda name, text: text
-    gap: str = ""
+    alone: Callable[[Piece, str], str] = lambda piece, text: text
+    gap: Callable[[Piece], str] = lambda piece: ""
 
 
 # -- pieces -------------------------------------------------------------------------------------------------------
 
 
 def _json_pieces(text: str) -> list[Piece]:
-    """Objects, arrays and scalars. `text` is well-formed JSON."""
+    """Objects with their keys, arrays and scalars. `text` is well-formed JSON."""
     found: list[Piece] = []
-    around: list[int] = []
-    key = ""
+    around: list[tuple[int, bool]] = []  # what is open: its index, and whether it is an object
+    last = word = ""
     for token in _TOKEN.finditer(text):
-        word, parent = token[0], around[-1] if around else -1
-        in_object = parent >= 0 and text[found[parent].start] == "{"
-        if word in "}]":
-            found[around.pop()].end = token.end()
-        elif word == ":":
-            key = json.loads(text[found[-1].start : found.pop().end])
+        last, word = word, token[0]
+        if word == ":":
+            found[-1].name, found[-1].member = json.loads(text[found[-1].start : found[-1].end]), True
+        elif word in "}]":
+            found[around.pop()[0]].end = token.end()
         elif word != ",":
-            name = key if in_object else found[parent].name if around else ""
+            if last == ":":
+                found[-1].end = token.end()  # the value of the key that has just been seen
+            else:
+                parent, in_object = around[-1] if around else (-1, False)
+                name = "" if in_object or parent < 0 else found[parent].name
+                found.append(Piece(token.start(), token.end(), parent, name))
             if word in "{[":
-                around.append(len(found))
-            found.append(Piece(token.start(), token.end(), parent, name))
+                around.append((len(found) - 1, word == "{"))
     return found
 
 
-def _json_alone(name: str, text: str) -> str:
-    if name:
-        return f"{{{json.dumps(name)}:{text}}}"
+def _json_alone(piece: Piece, text: str) -> str:
+    if piece.member:
+        return f"{{{text}}}"
+    if piece.name:
+        return f"{{{json.dumps(piece.name)}:{text}}}"
     return str(json.loads(text)) if text.startswith('"') else text
 
 
@@ -98,7 +104,10 @@ def _xml_pieces(text: str) -> list[Piece]:
         around.append(len(found) - 1)
 
     def end(_: str) -> None:
-        found[around.pop()].end = text.find(">", parser.CurrentByteIndex) + 1
+        which, at = around.pop(), parser.CurrentByteIndex
+        # Behind an empty element; before the end tag of any other.
+        empty = which == len(found) - 1 and text.endswith("/>", 0, at)
+        found[which].end = at if empty else text.find(">", at) + 1
 
     parser.StartElementHandler, parser.EndElementHandler = begin, end
     parser.Parse(text, True)
@@ -109,7 +118,7 @@ def _line_pieces(text: str) -> list[Piece]:
     return [Piece(*line.span(), parent=-1) for line in _LINE.finditer(text)]
 
 
-_JSON = Shape(_json_pieces, _json_alone, "null")
+_JSON = Shape(_json_pieces, _json_alone, lambda piece: '"":null' if piece.member else "null")
 _XML = Shape(_xml_pieces)
 _LINES = Shape(_line_pieces)
 
@@ -170,10 +179,10 @@ def _in_order(pieces: list[Piece], targets: Sequence[str], tells: Callable[[Piec
     return {}
 
 
-def _without(text: str, entries: Sequence[Piece], gap: str) -> str:
+def _without(text: str, entries: Iterable[Piece], gap: Callable[[Piece], str]) -> str:
     rest, at = [], 0
     for piece in sorted(entries, key=lambda piece: piece.start):
-        rest += [text[at : piece.start], gap]
+        rest += [text[at : piece.start], gap(piece)]
         at = piece.end
     return "".join([*rest, text[at:]])
 
@@ -209,7 +218,7 @@ def judge_each(
     pieces = shape.pieces(text)[:MOST_PIECES]
 
     def alone(piece: Piece) -> str:
-        return shape.alone(piece.name, text[piece.start : piece.end])
+        return shape.alone(piece, text[piece.start : piece.end])
 
     def tells(piece: Piece) -> bool:
         verdict = judge(status, alone(piece), said)
@@ -219,7 +228,7 @@ def judge_each(
     entries = _by_number(pieces, named) if named else _in_order(pieces, targets, tells)
     if not entries:
         return [shared] * len(targets)
-    rest = _without(text, list(entries.values()), shape.gap)
+    rest = _without(text, entries.values(), shape.gap)
     common = explicit(facts(rest))
     others = judge(status, rest, said)
     return [
