@@ -6,137 +6,32 @@ what comes out is one Jinja2 form whatever the dialect (sandbox.py). docs/templa
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Final, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 from voipsms import __version__
 from voipsms.connectors import places
 from voipsms.connectors.body import Kind, check_shape, kind_of
 from voipsms.connectors.dialects import Dialect, Mixed, dialect_of
-from voipsms.connectors.dialects.names import CONSTANTS
 from voipsms.connectors.dialects.select import Select
+from voipsms.connectors.named import samples
+from voipsms.connectors.named import values as values
 from voipsms.connectors.pieces import Literal, Misplaced, Piece, Value, flat, names_of, spread
 from voipsms.connectors.places import Scanner, Unwritable
-from voipsms.connectors.sandbox import BadExpression, Render, compile_jinja
+from voipsms.connectors.request_url import check_host, settled, without_userinfo
+from voipsms.connectors.sandbox import BadExpression, compile_jinja
+from voipsms.connectors.sandbox import Render as Render
+from voipsms.connectors.template_files import NO_FILES, TemplateFile, TemplateFiles
+from voipsms.connectors.template_files import template_files as template_files
 from voipsms.errors import ConfigError
 from voipsms.gateway_settings import GatewaySettings
-from voipsms.model import Coding, GatewayId, Message, Part
-from voipsms.sms import dcs
+from voipsms.model import GatewayId, Message, Part
 
 T = TypeVar("T")
 Read = Callable[[str, int], T]
-
-# -- what the names stand for -------------------------------------------------------------------------------------
-
-_NO_GATEWAY: Final = GatewaySettings()
-
-
-@lru_cache(maxsize=64)
-def _dcs(coding: Coding, message_class: int | None) -> str:
-    return str(dcs.serialize(dcs.Scheme(coding, message_class)))
-
-
-def values(
-    message: Message,
-    *,
-    gateway: GatewaySettings = _NO_GATEWAY,
-    gateway_id: GatewayId | None = None,
-    counter: int = 0,
-    part: Part | None = None,
-) -> dict[str, str]:
-    """What every name of a template stands for. `counter`: messages of this gateway since it started. `part`: whose
-    octets and header are meant; None: the whole message."""
-    octets, udh = (message.octets, message.udh) if part is None else (part.user_data, part.udh)
-    return {
-        "tonum": message.target,
-        "fromnum": gateway.sender or message.sender,
-        "fromid": str(message.user_id),
-        "message": message.text,
-        "smsid": str(message.id),
-        "smscounter": str(counter),
-        "gatewayid": str(message.gateway_id if gateway_id is None else gateway_id),
-        "clientip": message.client_ip,
-        "user": gateway.user,
-        "password": gateway.password,
-        "apikey": gateway.apikey,
-        "option": gateway.option,
-        "parts": str(message.parts),
-        "dcs": _dcs(message.coding, message.message_class),
-        "unicode": "1" if message.coding is Coding.UCS2 else "",
-        "binary": "1" if message.octets else "",
-        "octets": octets.hex().upper() if message.octets else "",
-        "udh": udh.hex().upper() if message.octets else "",
-    }
-
-
-_SAMPLE_TEXTS: Final = ("36301234567", "007", "a\"b'<&\\\n", "")
-_SAMPLE_BINARY: Final = {"unicode": "", "binary": "1", "octets": "00FF", "udh": "050003010201"}
-_SAMPLE_CODINGS: Final = (_SAMPLE_BINARY | {"binary": "", "octets": "", "udh": ""}, _SAMPLE_BINARY,
-                          {"unicode": "1", "binary": "", "octets": "", "udh": ""})  # fmt: skip
-
-
-def _samples(names: frozenset[str], several: bool) -> Iterator[dict[str, object]]:
-    """Values that a template must be well-formed with."""
-    counts = (1, 2, 3) if several else (1,)
-    for text in _SAMPLE_TEXTS:
-        for coding in _SAMPLE_CODINGS:
-            for count in counts:
-                yield {**dict.fromkeys(names, text), "tonum": text, **coding, "targets": (text,) * count}
-
-
-# -- files beside the config --------------------------------------------------------------------------------------
-
-LARGEST_FILE: Final = 1 << 20  # octets
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateFile:
-    name: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateFiles:
-    """smssenddata and smssendheader as files say them; None: no file does."""
-
-    data: TemplateFile | None = None
-    header: TemplateFile | None = None
-
-
-NO_FILES: Final = TemplateFiles()
-
-
-def template_files(folder: Path, gateway_id: GatewayId) -> TemplateFiles:
-    """`smssenddata_ID.txt` or else `smssenddata.txt`, and the same for smssendheader, from the config's folder.
-
-    Raises ConfigError for a file that can't be read, is not UTF-8, or is larger than 1 MiB.
-    """
-    found = [_first(folder, (f"{key}_{gateway_id}.txt", f"{key}.txt")) for key in ("smssenddata", "smssendheader")]
-    return TemplateFiles(*found)
-
-
-def _first(folder: Path, names: Sequence[str]) -> TemplateFile | None:
-    for name in names:
-        try:
-            with (folder / name).open("rb") as file:
-                octets = file.read(LARGEST_FILE + 1)
-            if len(octets) > LARGEST_FILE:
-                raise ConfigError(f"{folder / name}: is larger than {LARGEST_FILE} octets")
-            return TemplateFile(name, re.sub(r"\r?\n\Z", "", octets.decode("utf-8-sig")))
-        except FileNotFoundError:
-            continue
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{folder / name}: octet {error.start + 1} is not UTF-8") from error
-        except OSError as error:
-            raise ConfigError(f"{folder / name}: {error.strerror or error}") from error
-    return None
-
 
 # -- compiling ----------------------------------------------------------------------------------------------------
 
@@ -200,11 +95,10 @@ class Request:
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade",
                       "expect", "accept-encoding"})  # fmt: skip
-_USERINFO = re.compile(r"(https?://)([^/?]*)@", re.IGNORECASE)
 _HEADERS = re.compile(
-    r"(?:\{\{.*?\}\}|\{%.*?%\}|\{SELECT\b.*?\}|[^|\n])+", re.IGNORECASE
-)  # a | in a template is its own
-_PATH = re.compile(r"https?://[^/?]*[/?]", re.IGNORECASE)
+    r"(?:\{\{.*?\}\}|\{%.*?%\}|\{SELECT\b.*?\}|[^|\n])+",
+    re.IGNORECASE,  # a | between braces is their own
+)
 _DEFAULTS = (("Accept", "*/*"), ("User-Agent", f"voipsms/{__version__}"), ("Accept-Encoding", "identity"))
 
 
@@ -298,7 +192,7 @@ class RequestTemplate:
 
     def origin(self) -> tuple[str, str, int]:
         """Scheme, host and port."""
-        parts = urlsplit(self._url(next(_samples(self._url.names, False))))
+        parts = urlsplit(self._url(next(samples(self._url.names, False))))
         return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
     # -- at the load ----------------------------------------------------------------------------------------------
@@ -356,47 +250,20 @@ class RequestTemplate:
             raise Misplaced(at, f"{name.strip()} is set by the connector itself")
         pieces, selects = self._pieces(value.strip(), at + len(text) - len(value.lstrip()))
         template = self._compile(pieces, places.header, selects)
-        if all(isinstance(piece, Literal) for piece in pieces):
-            self._fixed.append((name.strip(), value.strip()))
+        literals = [piece.text for piece in pieces if isinstance(piece, Literal)]
+        if len(literals) == len(pieces):
+            self._fixed.append((name.strip(), "".join(literals)))
         else:
             self._headers.append((name.strip(), template))
 
     def _read_url(self, text: str, at: int) -> Template:
         pieces, selects = self._pieces(text, at)
-        pieces = self._without_userinfo(self._settled(pieces))
+        pieces, credentials = without_userinfo(settled(pieces, self._settings))
+        if credentials:
+            self._add_missing((("Authorization", credentials),))
         template = self._compile(pieces, places.url, selects)
-        _check_host(template(next(_samples(template.names, False))))
+        check_host(template(next(samples(template.names, False))))
         return template
-
-    def _settled(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """The gateway's own constants may stand before the path: they are known now."""
-        found: list[Piece] = []
-        text = ""
-        for piece in pieces:
-            if isinstance(piece, Value) and not _PATH.match(text):
-                (name,) = piece.names if len(piece.names) == 1 else ("",)
-                if name not in CONSTANTS or piece.filter:
-                    raise Misplaced(piece.at, "a value can't stand before the path of the URL")
-                piece = Literal(quote(getattr(self._settings, name), safe=":"), piece.at)
-            text += piece.text if isinstance(piece, Literal) and not _PATH.match(text) else ""
-            found.append(piece)
-        return found
-
-    def _without_userinfo(self, pieces: Sequence[Piece]) -> list[Piece]:
-        """RFC 7617 instead of RFC 3986 §3.2.1."""
-        literals = []
-        for piece in pieces:
-            if not isinstance(piece, Literal):
-                break
-            literals.append(piece.text)
-        userinfo = _USERINFO.match("".join(literals))
-        if not userinfo:
-            return list(pieces)
-        places.url.after(Literal(userinfo[0], 0))
-        credentials = base64.b64encode(unquote(userinfo[2]).encode()).decode()
-        self._add_missing((("Authorization", f"Basic {credentials}"),))
-        whole = "".join(literals)
-        return [Literal(userinfo[1] + whole[userinfo.end() :], 0), *pieces[len(literals) :]]
 
     def _read_body(self, text: str, at: int) -> Template:
         pieces, selects = self._pieces(text, at)
@@ -408,7 +275,7 @@ class RequestTemplate:
         return template
 
     def _check_samples(self, template: Template, kind: Kind) -> None:
-        for sample in _samples(template.names, self._several):
+        for sample in samples(template.names, self._several):
             check_shape(kind, template.render(sample))
 
 
@@ -417,13 +284,3 @@ def _told(setting: str, key: str, file: TemplateFile | None) -> tuple[str, str]:
     if setting or file is None:
         return setting, key
     return file.text, f"{key} ({file.name})"
-
-
-def _check_host(url: str) -> None:
-    try:
-        parts = urlsplit(url)
-        usable = (parts.hostname or "").encode("idna") and parts.port != 0 and not re.search(r"[%\\]", parts.netloc)
-    except ValueError:  # UnicodeError is one
-        usable = False
-    if not usable:
-        raise Misplaced(0, "must be http(s)://host, with :port from 1 to 65535 where it is another than usual")
