@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from tests.connectors.messages import message
 from voipsms.connectors.port import Connector
@@ -35,3 +35,12 @@ class Traces:
 def submit(connector: Connector, text: str = "hello", **fields: str) -> Awaitable[Submitted]:
     (part,) = connector.split(message(text, **fields))  # type: ignore[arg-type]
     return connector.submit(part)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """For what the system tells nobody, such as the end of another process's child."""
+    for _ in range(500):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came about")

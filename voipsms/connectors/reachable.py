@@ -8,8 +8,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
-from voipsms.connectors.template import values
-from voipsms.errors import GatewayDown, SubmitError
+from voipsms.connectors.dialects.select import Select
+from voipsms.connectors.port import Selector
+from voipsms.connectors.template import Template, values
+from voipsms.errors import GatewayDown, SubmitError, SubmitRefused
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.masking import HIDDEN, mask_body, mask_number, mask_text
@@ -17,11 +19,15 @@ from voipsms.model import GatewayId, Message, Part, Submitted
 
 FIRST_PROBE, LAST_PROBE = 0.5, 30.0  # seconds between looks at a gateway that is down
 _SECRETS = ("password", "apikey")
+_SHORTEST_SECRET = 4  # characters: a shorter one is not looked for in answers
 _MASKS = (("message", mask_text), ("tonum", mask_number), ("fromnum", mask_number))
 
 
 class Reachable(ABC):
-    """`trace` gets every exchange, without secrets, and with `mask` without texts and whole numbers."""
+    """`trace` gets every exchange, without secrets, and with `mask` without texts and whole numbers. `selector` answers
+    the `{SELECT …}` of the templates, which a connector names in `_selects`."""
+
+    _selects: Sequence[Select] = ()
 
     def __init__(
         self,
@@ -29,9 +35,11 @@ class Reachable(ABC):
         settings: GatewaySettings,
         wake: Callable[[], None],
         *,
+        selector: Selector | None = None,
         trace: LogMethod | None = None,
         mask: bool = True,
     ) -> None:
+        self._selector = selector
         self.gateway_id, self.name = gateway_id, settings.name
         self._settings, self._wake, self._trace, self._mask = settings, wake, trace, mask
         self._in_flight = 0
@@ -57,6 +65,7 @@ class Reachable(ABC):
         began, named = time.monotonic(), self._named(part.message)
         self._in_flight += 1
         try:
+            named |= await look_up(self._selects, named, self._selector)
             taken = await self._send(part.message, named)
         except SubmitError as error:
             if isinstance(error, GatewayDown):
@@ -81,7 +90,7 @@ class Reachable(ABC):
             await self._down.wait()
             await asyncio.sleep(delay)
             try:
-                await self.probe()
+                await self._look()
             except SubmitError as error:
                 self._fault, delay = error.comment, min(delay * 2, LAST_PROBE)
                 continue
@@ -92,18 +101,25 @@ class Reachable(ABC):
     def _named(self, message: Message) -> dict[str, str]:
         return values(message, gateway=self._settings, gateway_id=self.gateway_id, counter=next(self._counter))
 
+    async def _look(self) -> None:
+        await self.probe()
+
     def describe(self, message: Message) -> Sequence[str]:
+        """What would leave; the results of `{SELECT …}` are not looked up for it."""
         return self._shown(self._named(message))
 
     def _shown(self, named: Mapping[str, str]) -> list[str]:
         """Raises SubmitError."""
         hidden = {key: HIDDEN for key in _SECRETS if named.get(key)}
-        return [mask_body(line) for line in self._show({**named, **hidden})]
+        unknown = {one.name: "{SELECT}" for one in self._selects}
+        return [mask_body(line) for line in self._show({**unknown, **named, **hidden})]
 
     def _tell(self, message: Message, named: dict[str, str], began: float, answer: str) -> None:
         if self._trace is None:
             return
         masked = {key: mask(named[key]) for key, mask in _MASKS if self._mask}
+        for secret in (named.get(key, "") for key in _SECRETS):
+            answer = answer.replace(secret, HIDDEN) if len(secret) >= _SHORTEST_SECRET else answer
         for key, shown in masked.items():
             answer = answer.replace(named[key], shown) if named[key] else answer
         try:
@@ -129,3 +145,17 @@ class Reachable(ABC):
     async def close(self) -> None:
         """Nothing to end."""
         return None
+
+
+async def look_up(selects: Sequence[Select], named: Mapping[str, str], selector: Selector | None) -> dict[str, str]:
+    """What each statement finds, by its name. Raises SubmitFailed and SubmitRefused."""
+    if not selects:
+        return {}
+    if selector is None:
+        raise SubmitRefused("there is no database to ask for {SELECT …}")
+    return {one.name: await selector.select(one.sql, one.bind(named)) for one in selects}
+
+
+def selects_of(*templates: Template) -> Sequence[Select]:
+    """Each statement once, by the name of its result."""
+    return tuple({select.name: select for template in templates for select in template.selects}.values())
