@@ -17,6 +17,7 @@ from voipsms import cli, config
 from voipsms.connectors import verdict
 from voipsms.connectors.http import HttpConnector
 from voipsms.connectors.template import RequestTemplate
+from voipsms.connectors.template_files import TemplateFile, TemplateFiles
 from voipsms.connectors.verdict import Outcome, Verdict
 from voipsms.errors import ConfigError, SubmitError, SubmitFailed, SubmitRefused, Throttled
 from voipsms.gateway_settings import GatewaySettings
@@ -79,6 +80,13 @@ def test_a_message_becomes_the_documented_request(name: str, case: Case) -> None
     assert (request.method, request.url) == (case["method"], case["url"])
     assert {"Accept": "*/*", **case.get("headers", {})} == headers
     assert (request.body or b"").decode() == case.get("body", "")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_files_of_other_gateways_add_nothing_to_a_provider_s_request(name: str) -> None:
+    files = TemplateFiles(TemplateFile("smssenddata.txt", "x=[tonum]"), TemplateFile("smssendheader.txt", "X-Key: k"))
+    alone, beside = RequestTemplate(settings(name)), RequestTemplate(settings(name), files=files)
+    assert beside.render(message("hi")) == alone.render(message("hi"))
 
 
 def judged(case: Case, known: GatewaySettings) -> Verdict:
@@ -169,6 +177,14 @@ def test_the_section_s_own_keys_stand_before_the_provider_s(tmp_path: Path) -> N
 def test_the_default_gateway_may_have_one(tmp_path: Path) -> None:
     (found,) = config.parse("[global]\nprovider = vonage\nuser = a\npassword = b", tmp_path / "config.ini").gateways
     assert (found.name, found.smsurl) == ("default", "https://rest.nexmo.com/sms/json")
+
+
+def test_a_provider_may_speak_smpp(tmp_path: Path) -> None:
+    (tmp_path / "acme.ini").write_text(
+        "[provider]\nsmsurl = SMPP;server=smsc.acme.test\nsmpp_window = 5\nsmpp_bind = tx\n"
+    )
+    found = gateway("acme.ini", tmp_path, smpp_username="u", smpp_window="7").smpp
+    assert (found.server, found.username, found.window, found.bind) == ("smsc.acme.test", "u", 7, "tx")
 
 
 @pytest.mark.parametrize(
