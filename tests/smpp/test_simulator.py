@@ -226,6 +226,8 @@ async def test_log(tmp_path: Path) -> None:
     assert taken == {
         "source": "Foo", "destination": "36301234567", "esm_class": 0, "data_coding": 0, "registered": 1,
         "user_data": "050003010201" + b"text".hex(), "id": answer.body.message_id, "status": "ESME_ROK",
+        "command": "submit_sm", "source_ton_npi": "5/0", "dest_ton_npi": "1/1", "service_type": "", "protocol_id": 0,
+        "priority_flag": 0, "schedule_delivery_time": "", "validity_period": "", "tlvs": {},
     }  # fmt: skip
     assert (refused["id"], refused["status"]) == ("", "ESME_RINVDSTADR")
     assert [submit.id for submit in simulator.submits] == [answer.body.message_id, ""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from voipsms.smpp.faults import Strike
 from voipsms.smpp.status import (
     ESME_RBINDFAIL,
     ESME_RINVDSTADR,
@@ -81,6 +82,12 @@ class Options:
     mo_to: str = "36300000000"
     mo_text: str = "hello"
     seed: int = 1
+    faults: tuple[Strike, ...] = ()
+    tls_cert: str = ""  # PEM file: sessions go by TLS
+    tls_key: str = ""
+    tls_ca: str = ""  # PEM file: clients must show a certificate of this authority
+    outbind: str = ""  # host:port of an ESME that is asked for a session
+    outbind_password: str = field(default="", repr=False)
 
 
 ID_FORMS: Final = {  # the id in the receipt, where the answer has the number in lower-case hexadecimal

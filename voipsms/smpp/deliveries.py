@@ -8,7 +8,7 @@ from typing import Final
 from voipsms.smpp.behaviour import ID_FORMS
 from voipsms.smpp.pdu import ESM_RECEIPT, MESSAGE_PAYLOAD, MESSAGE_STATE, RECEIPTED_MESSAGE_ID, ShortMessage, Tlvs
 
-_STATES: Final = {  # message_state, §5.2.28, of a receipt's `stat` word
+MESSAGE_STATES: Final = {  # message_state, §5.2.28, of a receipt's `stat` word
     "ENROUTE": 1,
     "DELIVRD": 2,
     "EXPIRED": 3,
@@ -31,7 +31,7 @@ def receipt(submitted: ShortMessage, number: int, word: str, ids: str, with_tlvs
     )
     tlvs: Tlvs = ()
     if with_tlvs:
-        state = bytes((_STATES.get(word, _STATES["UNKNOWN"]),))
+        state = bytes((MESSAGE_STATES.get(word, MESSAGE_STATES["UNKNOWN"]),))
         tlvs = ((RECEIPTED_MESSAGE_ID, f"{number:x}\0".encode()), (MESSAGE_STATE, state))
     return ShortMessage(
         source_addr_ton=submitted.dest_addr_ton,

@@ -47,8 +47,8 @@ class Link(asyncio.Protocol):
         self._flush_soon()
         return sequence
 
-    def respond(self, request: Pdu, command_status: int = ESME_ROK, body: Body = NOTHING) -> None:
-        self.session.respond(request, command_status, body)
+    def respond(self, request: Pdu, command_status: int = ESME_ROK, body: Body = NOTHING, tlvs: Tlvs = ()) -> None:
+        self.session.respond(request, command_status, body, tlvs)
         self._flush_soon()
 
     def close(self, reason: str) -> None:

@@ -187,12 +187,12 @@ class Session:
     # -- what comes in and goes out --
 
     def receive_data(self, octets: bytes, now: float) -> None:
-        self._heard, self._enquired = now, False
         self._framer.receive_data(octets)
         try:
             for frame in self._framer.frames():
                 if self.state in OVER:
                     return
+                self._heard, self._enquired = now, False
                 self._receive(frame)
         except PduError as error:  # the framing itself: nothing after it can be trusted
             self._malformed(error)

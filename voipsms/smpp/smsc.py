@@ -8,7 +8,9 @@ import json
 import signal
 from dataclasses import fields
 
+from voipsms.ini import BadValue, host_port
 from voipsms.smpp.behaviour import DEFAULT_BIND_REFUSAL, ENDINGS, ID_FORMS, Options
+from voipsms.smpp.faults import FAULTS, Strike
 from voipsms.smpp.simulator import Simulator
 from voipsms.smpp.status import STATUSES
 
@@ -35,6 +37,24 @@ def _share(text: str) -> float:
     return share
 
 
+def _strike(text: str) -> Strike:
+    """NAME[:SHARE[:TIMES]]."""
+    name, _, rest = text.partition(":")
+    share, _, most = rest.partition(":")
+    if name not in FAULTS or not (most.isdecimal() or not most):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME[:SHARE[:TIMES]], NAME being one of {', '.join(FAULTS)}")
+    return Strike(name, _share(share or "1"), int(most or "0"))
+
+
+def _address(text: str) -> str:
+    try:
+        if text:
+            host_port(text)
+    except BadValue as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
 def _milliseconds(text: str) -> float:
     try:
         return max(0.0, float(text) / 1000)
@@ -57,8 +77,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     usual = Options()
     add = parser.add_argument
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "Destinations that end in these digits provoke:\n" + "\n".join(
-        f"  …{ending}  {behaviour.meaning}" for ending, behaviour in ENDINGS.items()
+    parser.epilog = "\n".join(
+        (
+            "Destinations that end in these digits provoke:",
+            *(f"  …{ending}  {behaviour.meaning}" for ending, behaviour in ENDINGS.items()),
+            "\nFaults, and what they strike:",
+            *(f"  {name:<22} {fault.place.value:<7} {fault.meaning}" for name, fault in FAULTS.items()),
+        )
     )
     add("--host", default=usual.host, help="address to listen on (%(default)s)")
     add("--port", type=int, default=2775, help="port to listen on (%(default)s); 0: any free one")
@@ -90,11 +115,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mo-from", default=usual.mo_from, metavar="NUMBER", help="their sender (%(default)s)")
     add("--mo-to", default=usual.mo_to, metavar="NUMBER", help="their target (%(default)s)")
     add("--mo-text", default=usual.mo_text, metavar="TEXT", help="their text; %%d becomes their number")
+    add("--fault", type=_strike, action="append", dest="faults", default=[], metavar="NAME[:SHARE[:TIMES]]",
+        help="strike a share of the requests (1: all), so often at most; see below")  # fmt: skip
+    add("--tls-cert", default="", metavar="FILE", help="PEM file: sessions go by TLS")
+    add("--tls-key", default="", metavar="FILE", help="PEM file with its key, unless that is in --tls-cert")
+    add("--tls-ca", default="", metavar="FILE", help="PEM file: clients must show a certificate of this authority")
+    add("--outbind", type=_address, default="", metavar="HOST:PORT", help="ask an ESME there for a session")
+    add("--outbind-password", default="", metavar="WORD", help="password of that outbind")
     add("--seed", type=int, default=usual.seed, help="of the shares' dice (%(default)s)")
 
 
 def options(arguments: argparse.Namespace) -> Options:
-    return Options(**{field.name: getattr(arguments, field.name) for field in fields(Options)})
+    values = {field.name: getattr(arguments, field.name) for field in fields(Options)}
+    return Options(**values | {"faults": tuple(arguments.faults)})
 
 
 async def run(arguments: argparse.Namespace) -> int:
