@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -21,6 +22,7 @@ from voipsms.connectors.template_files import TemplateFile, TemplateFiles
 from voipsms.connectors.verdict import Outcome, Verdict
 from voipsms.errors import ConfigError, SubmitError, SubmitFailed, SubmitRefused, Throttled
 from voipsms.gateway_settings import GatewaySettings
+from voipsms.masking import mask_body, mask_headers, mask_url
 from voipsms.model import GatewayId, Message, MessageId, Micros, Millis, Msisdn, Part, Submitted, UserId
 from voipsms.providers import CREDENTIALS, TEMPLATES, provider_files, read_provider
 from voipsms.sms.segment import segment
@@ -80,6 +82,16 @@ def test_a_message_becomes_the_documented_request(name: str, case: Case) -> None
     assert (request.method, request.url) == (case["method"], case["url"])
     assert {"Accept": "*/*", **case.get("headers", {})} == headers
     assert (request.body or b"").decode() == case.get("body", "")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_no_log_shows_a_provider_s_secrets(name: str) -> None:
+    known = settings(name)
+    request = RequestTemplate(known).render(message("hi"))
+    shown = f"{mask_url(request.url)} {mask_headers(request.headers)} {mask_body((request.body or b'').decode())}"
+    for secret in filter(None, (known.password, known.apikey)):
+        basic = base64.b64encode(f"{known.user}:{secret}".encode()).decode()
+        assert not {text for text in (secret, quote(secret, safe=""), basic) if text in shown}
 
 
 @pytest.mark.parametrize("name", CASES)
