@@ -86,6 +86,11 @@ UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', part BIG
     t.part = j.part AND t.attempt = j.attempt
 SET t.state = j.state;
 
+-- name: reroute_messages!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', cost BIGINT PATH '$[2]'))
+    AS j STRAIGHT_JOIN tb_messages AS t ON t.id = j.id
+SET t.gateway_id = j.gateway_id, t.cost = j.cost;
+
 -- name: update_messages!
 UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', state VARCHAR(255) PATH '$[1]', reason VARCHAR(255)
     PATH '$[2]', comment VARCHAR(255) PATH '$[3]', changed BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_messages AS t ON

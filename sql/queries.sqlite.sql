@@ -82,6 +82,11 @@ FROM (SELECT value->>0 AS message_id, value->>1 AS part, value->>2 AS attempt, v
     json_each(:rows)) AS j
 WHERE tb_parts.message_id = j.message_id AND tb_parts.part = j.part AND tb_parts.attempt = j.attempt;
 
+-- name: reroute_messages!
+UPDATE tb_messages SET gateway_id = j.gateway_id, cost = j.cost
+FROM (SELECT value->>0 AS id, value->>1 AS gateway_id, value->>2 AS cost FROM json_each(:rows)) AS j
+WHERE tb_messages.id = j.id;
+
 -- name: update_messages!
 UPDATE tb_messages SET state = j.state, reason = j.reason, comment = j.comment, changed = j.changed
 FROM (SELECT value->>0 AS id, value->>1 AS state, value->>2 AS reason, value->>3 AS comment, value->>4 AS changed FROM

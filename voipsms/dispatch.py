@@ -26,12 +26,13 @@ from voipsms.errors import (
 )
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
-from voipsms.store.entries import Confirm, Doubt, Entry, Fail, Postpone, Start, Take
+from voipsms.store.entries import Confirm, Doubt, Entry, Fail, Postpone, Reroute, Start, Take
 from voipsms.store.ids import now_millis
 from voipsms.values import replace
 
 MAX_DELAY = 600.0  # seconds between attempts at the most
 START_BATCH = 200  # messages that are written as started at once
+CLEAR_OUT = 1.0  # seconds between two looks for other ways while a gateway is down
 DOWN_DELAYS = (0.5, 30.0)  # seconds before a gateway that was down is tried again: at first, at the most
 
 
@@ -61,6 +62,7 @@ class Outgoing:
     under_way: int = 0
     setback: SubmitError | None = None  # the worst of this attempt
     doubts: int = 0
+    tried: frozenset[GatewayId] = frozenset()  # gateways that could not send it
     unverified: Submitted | None = None  # taken, it seems: the provider is to be asked
     answered: asyncio.Future[SubmitError | None] | None = None  # for a sender who waits (smsthread=0)
 
@@ -68,6 +70,10 @@ class Outgoing:
         """For the next attempt."""
         self.todo = list(reversed(self.left.values()))
         self.setback = None
+
+    def moved_to(self, message: Message) -> Outgoing:
+        """The same message, on its way through another gateway."""
+        return Outgoing(message, tried=self.tried | {self.message.gateway_id}, answered=self.answered)
 
     def tell(self, setback: SubmitError | None) -> None:
         if self.answered is not None and not self.answered.done():
@@ -93,7 +99,11 @@ class Allowance:
         return max(0.0, self._next - now)
 
 
+# The queue that an outgoing message goes to instead, with the message as it is there; None: there is no other way.
+Reroutes = Callable[["Outgoing"], "tuple[GatewayQueue, Message] | None"]
+
 # Which setback of several parts decides what becomes of the message.
+_ELSEWHERE = (GatewayDown, RefusedHere)  # at once; after its retries SubmitFailed, too
 _WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, RefusedHere, SubmitRefused)
 
 
@@ -108,6 +118,7 @@ class GatewayQueue:
         journal: Writer,
         log: Log,
         expire: Callable[[], int],
+        reroute: Reroutes = lambda outgoing: None,
     ) -> None:
         self.gateway_id = gateway_id
         self.settings = settings
@@ -115,6 +126,8 @@ class GatewayQueue:
         self._journal = journal
         self._log = log
         self._expire = expire  # milliseconds
+        self._cleared = 0.0
+        self._reroute = reroute
         self._waiting: list[tuple[MessageId, Outgoing]] = []  # heap: the order of acceptance
         self._ready: list[tuple[MessageId, Outgoing]] = []  # heap: written as started
         self._due: dict[int, tuple[asyncio.TimerHandle, Outgoing]] = {}  # postponed
@@ -238,6 +251,8 @@ class GatewayQueue:
         if not self._journal.may_work():
             return self._wake_in(0.2) if self._waiting or self._ready else None
         now = time.monotonic()
+        if not self.connector.ready:
+            self._clear_out(now)
         if now < self._paused_until:
             return self._wake_in(self._paused_until - now)
         while self._ready and self.connector.free() > self._launching:
@@ -388,6 +403,8 @@ class GatewayQueue:
 
     def _set_back(self, outgoing: Outgoing, setback: SubmitError) -> None:
         """The attempt is over, and parts were not taken: what now?"""
+        if isinstance(setback, _ELSEWHERE) and self._send_elsewhere(outgoing):
+            return
         if isinstance(setback, SubmitRefused):
             self._fail(outgoing, State.REJECTED, setback.reason, setback.comment)
         elif isinstance(setback, OutcomeUnknown):
@@ -399,6 +416,35 @@ class GatewayQueue:
             self._again_or_fail(outgoing, setback)
         else:
             self._wait_again(outgoing)
+
+    def _send_elsewhere(self, outgoing: Outgoing) -> bool:
+        """To the next gateway that may take it; not where this one has taken some of its parts."""
+        if len(outgoing.left) < len(outgoing.parts):
+            return False
+        found = self._reroute(outgoing)
+        if found is None:
+            return False
+        queue, message = found
+        self._log.outcome(message, self.settings.name, "rerouted", f"to {queue.settings.name}")
+        self._write(Reroute(message))
+        queue.add(outgoing.moved_to(message))
+        return True
+
+    def _clear_out(self, now: float) -> None:
+        """The gateway is down: what waits for it goes elsewhere, where it may. A look every now and then, since it is
+        one at all of them."""
+        if now < self._cleared + CLEAR_OUT:
+            return
+        self._cleared = now
+        self._waiting = [item for item in self._waiting if not self._send_elsewhere(item[1])]
+        heapify(self._waiting)
+        for item in [item for item in self._ready if not item[1].under_way]:
+            if self._send_elsewhere(item[1]):
+                self._ready.remove(item)
+                self._reserved -= len(item[1].todo)
+        heapify(self._ready)
+        if self._waiting or self._ready:
+            self._wake_in(CLEAR_OUT)
 
     def _wait_again(self, outgoing: Outgoing) -> None:
         self._write(Postpone(outgoing.message.id, outgoing.attempt, now_millis()))
@@ -420,6 +466,8 @@ class GatewayQueue:
 
     def _again_or_fail(self, outgoing: Outgoing, setback: SubmitFailed) -> None:
         if outgoing.attempt >= self.settings.retries:
+            if self._send_elsewhere(outgoing):
+                return None
             return self._fail(outgoing, State.UNDELIVERABLE, setback.reason, setback.comment)
         growing = self.settings.retrydelay * 2 ** (outgoing.attempt - 1)
         delay = setback.retry_after if setback.retry_after is not None else growing

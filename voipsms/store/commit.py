@@ -26,6 +26,7 @@ from voipsms.store.entries import (
     Postpone,
     Remember,
     Repeat,
+    Reroute,
     Stage,
     Start,
     Take,
@@ -176,6 +177,11 @@ class Commit:
     def _start(self, entry: Start) -> None:
         for message_id, attempt in entry.attempts:
             self._move(message_id, Stage.STARTED, attempt, self._now)
+
+    def _reroute(self, entry: Reroute) -> None:
+        m = entry.message
+        self._rows["reroute_messages"].append((m.id, m.gateway_id, m.cost))
+        self._move(m.id, Stage.WAITING, 1, self._now)
 
     def _postpone(self, entry: Postpone) -> None:
         self._move(entry.message_id, Stage.WAITING, entry.attempt, entry.due)
@@ -374,6 +380,7 @@ _POST: dict[type, Callable[[Commit, Any], object]] = {
     Amend: Commit._amend,
     Start: Commit._start,
     Postpone: Commit._postpone,
+    Reroute: Commit._reroute,
     Take: Commit._take,
     Confirm: Commit._confirm,
     Fail: Commit._fail,

@@ -19,8 +19,8 @@ T = TypeVar("T")
 # Statements that a commit may need, in the order in which `post` runs them.
 POSTED = (
     "insert_ingress", "answer_ingress", "insert_messages", "insert_options", "insert_queue", "insert_parts",
-    "insert_spellings", "settle_parts", "move_queue", "update_messages", "insert_cdrs", "update_cdrs", "insert_ledger",
-    "apply_balances", "delete_queue", "insert_receipts", "delete_receipts",
+    "insert_spellings", "settle_parts", "move_queue", "reroute_messages", "update_messages", "insert_cdrs",
+    "update_cdrs", "insert_ledger", "apply_balances", "delete_queue", "insert_receipts", "delete_receipts",
 )  # fmt: skip
 
 

@@ -48,6 +48,12 @@ class Start(Value, frozen=True):
     attempts: tuple[tuple[MessageId, int], ...]
 
 
+class Reroute(Value, frozen=True):
+    """Another gateway is to send the message: `message` names it, and what it costs there."""
+
+    message: Message
+
+
 class Postpone(Value, frozen=True):
     """No submit is under way; the next attempt is due then."""
 
@@ -101,7 +107,7 @@ class Hear(Value, frozen=True):
     orphan: int = 0
 
 
-Entry = Accept | Remember | Amend | Start | Postpone | Take | Confirm | Fail | Doubt | Hear
+Entry = Accept | Remember | Amend | Start | Reroute | Postpone | Take | Confirm | Fail | Doubt | Hear
 
 
 class Repeat(Value, frozen=True):
