@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from voipsms.connectors.deliver_sm import read
+from voipsms.connectors.deliver_sm import Dialect, dialect_of, read
+from voipsms.gateway_settings import SmppSettings
 from voipsms.model import GatewayId, Receipt, State
 from voipsms.smpp.pdu import (
     DATA_SM,
@@ -87,3 +88,99 @@ CASES: dict[str, tuple[Pdu, Receipt | str | None]] = {
 def test_read(pdu: Pdu, expected: Receipt | str | None) -> None:
     assert isinstance(pdu.body, ShortMessage | DataMessage)
     assert read(GATEWAY, pdu, pdu.body) == expected
+
+
+# -- O2 (seeds/004) -----------------------------------------------------------------------------------------------
+
+O2 = (
+    "id:{id} sub:001 dlvrld:001\nsubmit date:2611201200 done date:2611201201\nstat:{stat} err:{error}"
+)  # fmt: skip
+O2_WORDS = {
+    "DELIVRD": State.DELIVERED,
+    "EXPIRED": State.EXPIRED,
+    "DELETED": State.DELETED,
+    "UNDELIV": State.UNDELIVERABLE,
+    "ACCEPTD": State.ACCEPTED,
+    "DELIVERY UNKNOWN": State.UNKNOWN,
+    "REJECTED": State.REJECTED,
+}
+
+
+@pytest.mark.parametrize("word, state", O2_WORDS.items())
+@pytest.mark.parametrize("esm_class", [0x04, 0x00])
+def test_o2(word: str, state: State, esm_class: int) -> None:
+    pdu = deliver_sm(O2.format(id="1208280001", stat=word, error="021"), esm_class)
+    assert isinstance(pdu.body, ShortMessage)
+    assert read(GATEWAY, pdu, pdu.body) == receipt(state, "021", "1208280001")
+    in_one_line = deliver_sm(O2.format(id="1208280001", stat=word, error="021").replace("\n", " "), esm_class)
+    assert isinstance(in_one_line.body, ShortMessage)
+    assert read(GATEWAY, in_one_line, in_one_line.body) == receipt(state, "021", "1208280001")
+
+
+# -- Routo (seeds/001, §4.3) --------------------------------------------------------------------------------------
+
+ROUTO = Dialect(receiptcodes="routo", alphabet="latin1")
+ROUTO_CASES: dict[str, tuple[str, Receipt]] = {
+    "code 0": ("id:1f2e sub:001 dlvrd:001 stat:0 err:000", receipt(State.DELIVERED)),
+    "code 1 is not ENROUTE": (
+        "id:1f2e stat:1 err:000", receipt(State.REJECTED, comment="Rejected: message length is invalid"),
+    ),
+    "code 253": ("id:1f2e stat:253 err:0", receipt(State.EXPIRED, "0", comment="Expired")),
+    "code 254, any other": ("id:1f2e stat:254", receipt(State.UNKNOWN, "", comment="Roaming level not supported")),
+    "a word wins over the code": ("id:1f2e stat:DELIVRD err:253", receipt(State.DELIVERED, "253")),
+    "the code explains the word": (
+        "id:1f2e stat:REJECTD err:072",
+        receipt(State.REJECTED, "072", comment="Rejected: invalid source address TON"),
+    ),
+    "the code where the word says nothing": (
+        "id:1f2e stat:UNKNOWN err:251", receipt(State.UNDELIVERABLE, "251", comment="Undeliverable"),
+    ),
+    "the code alone": ("id:1f2e err:252", receipt(State.DELETED, "252", comment="Deleted")),
+    "neither": ("id:1f2e stat:WHAT err:x", receipt(State.UNKNOWN, "x", comment="id:1f2e stat:WHAT err:x")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text, expected", ROUTO_CASES.values(), ids=ROUTO_CASES)
+def test_routo(text: str, expected: Receipt) -> None:
+    pdu = deliver_sm(text)
+    assert isinstance(pdu.body, ShortMessage)
+    assert read(GATEWAY, pdu, pdu.body, ROUTO) == expected
+
+
+@pytest.mark.parametrize("octets, coding, text", [
+    (b"\xe1@", 0, "á@"), (b"\0", 1, "@"), ("ű".encode("utf-16-be"), 8, "ű"),
+])  # fmt: skip
+def test_an_alphabet_that_is_latin1(octets: bytes, coding: int, text: str) -> None:
+    pdu = deliver_sm(octets, 0, coding)
+    assert isinstance(pdu.body, ShortMessage)
+    assert read(GATEWAY, pdu, pdu.body, ROUTO) == text
+
+
+# -- ids ----------------------------------------------------------------------------------------------------------
+
+IDS: dict[str, tuple[str, str, Tlvs, str]] = {  # msgid, the text's id, TLVs, what the answer to the submit had
+    "auto leaves it": ("auto", "0000001234", (), "0000001234"),
+    "hex: decimal here": ("hex", "1234", (), "4d2"),
+    "hex: padded decimal here": ("hex", "0000001234", (), "4d2"),
+    "hex: no decimal number": ("hex", "4D2", (), "4D2"),
+    "dec: hexadecimal here": ("dec", "4D2", (), "1234"),
+    "dec: padded hexadecimal here": ("dec", "000004d2", (), "1234"),
+    "dec: with 0x": ("dec", "0x4d2", (), "1234"),
+    "dec: a GUID": ("dec", "6f9619ff-8b86", (), "6f9619ff-8b86"),
+    "the TLV is the answer's": ("hex", "4660", ((RECEIPTED_MESSAGE_ID, b"1234\0"),), "1234"),
+    "the TLV is the text's": ("hex", "1234", ((RECEIPTED_MESSAGE_ID, b"1234\0"),), "4d2"),
+}
+
+
+@pytest.mark.parametrize("msgid, written, tlvs, expected", IDS.values(), ids=IDS)
+def test_ids(msgid: str, written: str, tlvs: Tlvs, expected: str) -> None:
+    pdu = deliver_sm(f"id:{written} stat:DELIVRD err:000", 4, 0, tlvs)
+    assert isinstance(pdu.body, ShortMessage)
+    found = read(GATEWAY, pdu, pdu.body, Dialect(msgid=msgid))
+    assert isinstance(found, Receipt)
+    assert found.provider_id == expected
+
+
+def test_dialect_is_the_settings() -> None:
+    smpp = SmppSettings(msgid="hex", receiptcodes="routo", alphabet="latin1")
+    assert dialect_of(smpp) == Dialect("hex", "routo", "latin1")

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from voipsms.model import Coding
 from voipsms.sms import dcs
 from voipsms.sms.dcs import Indication, Scheme, Waiting, decode_user_data, smpp_data_coding, smpp_scheme
+from voipsms.sms.gsm0338 import NotInAlphabet
 
 GSM7, UCS2, BINARY, LATIN1 = Coding.GSM7, Coding.UCS2, Coding.BINARY, Coding.LATIN1
 
@@ -134,3 +135,39 @@ def test_decode_never_raises(data_coding: int, octets: bytes) -> None:
 @given(st.text().filter(lambda text: text.isascii() or text.isprintable()))
 def test_ucs2_round_trip(text: str) -> None:
     assert decode_user_data(8, text.encode("utf-16-be")) == text
+
+
+# -- encode_text --------------------------------------------------------------------------------------------------
+
+CHARSETS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 0x11, 0x18, 0xF0, 0xF6]
+READ_BACK = {2: "latin-1", 4: "latin-1", 0xF6: "latin-1"}
+
+
+@given(st.text(max_size=20), st.sampled_from(CHARSETS))
+def test_what_is_encoded_is_read_back(text: str, data_coding: int) -> None:
+    try:
+        octets = dcs.encode_text(data_coding, text)
+    except NotInAlphabet:
+        return
+    charset = READ_BACK.get(data_coding)
+    read = octets.decode(charset) if charset else decode_user_data(data_coding, octets)
+    if data_coding in (1, 5, 10, 13, 14):  # 1: an SMSC may mean ASCII; the others have two ways for \ and ~
+        assert read is not None
+    else:
+        assert read == text
+
+
+@pytest.mark.parametrize("data_coding", [9, 11, 12, 15, 0x20, 0x38])
+def test_no_character_set(data_coding: int) -> None:
+    with pytest.raises(NotInAlphabet, match=f"no text can be coded for data_coding {data_coding}$"):
+        dcs.encode_text(data_coding, "a")
+
+
+def test_septets_and_octets() -> None:
+    assert [n for n in range(256) if dcs.is_septets(n)] == [
+        n
+        for n in range(256)
+        if n in (0, 1) or (n >= 0x10 and dcs.parse(n).coding is GSM7 and not dcs.parse(n).compressed)
+    ]
+    assert [n for n in range(0x20) if dcs.is_septets(n)] == [0, 1, 0x10, 0x11, 0x12, 0x13, 0x1C, 0x1D, 0x1E, 0x1F]
+    assert [n for n in range(0x20) if dcs.is_octets(n)] == [2, 4, 0x14, 0x15, 0x16, 0x17]

@@ -13,6 +13,7 @@ from voipsms.sms.receipt import (
     canonical_id,
     id_forms,
     looks_like_receipt,
+    other_base,
     parse_receipt,
     read_date,
     read_state,
@@ -295,3 +296,17 @@ def test_any_text_of_a_person(text: str) -> None:
     assert receipt == ReceiptText(
         WHOLE.id, WHOLE.state, WHOLE.error, WHOLE.submitted, WHOLE.done, 1, 1, text.strip(" \t\r\n\0")
     )
+
+
+@pytest.mark.parametrize("written, answers, spelled", [
+    ("1234", "hex", "4d2"), ("0001234", "hex", "4d2"), ("4d2", "hex", "4d2"), ("4D2", "dec", "1234"),
+    ("0x04d2", "dec", "1234"), ("1234", "dec", "4660"), ("guid-1", "dec", "guid-1"), ("9" * 30, "hex", "9" * 30),
+    ("f" * 17, "dec", "f" * 17), ("0", "hex", "0"),
+])  # fmt: skip
+def test_other_base(written: str, answers: str, spelled: str) -> None:
+    assert other_base(written, answers) == spelled
+
+
+def test_the_word_as_it_was_written() -> None:
+    found = [parse_receipt(text) for text in (STANDARD, STANDARD.replace("DELIVRD", " 253 "), "id:1")]
+    assert [receipt and receipt.word for receipt in found] == ["DELIVRD", "253", ""]

@@ -8,7 +8,16 @@ from voipsms.errors import TooLong
 from voipsms.model import Coding
 from voipsms.sms import gsm0338
 from voipsms.sms.gsm0338 import NotInAlphabet
-from voipsms.sms.segment import Segments, parts_needed, segment, segment_octets, udh_for
+from voipsms.sms.segment import (
+    Segments,
+    cut_octets,
+    cut_text,
+    parts_needed,
+    room,
+    segment,
+    segment_octets,
+    udh_for,
+)
 from voipsms.sms.udh import BadHeader
 
 GSM7, UCS2 = Coding.GSM7, Coding.UCS2
@@ -180,3 +189,37 @@ def test_joined_again(text: str, wide: bool, coding: Coding | None) -> None:
 @given(st.text(), st.booleans())
 def test_any_text(text: str, transliterate: bool) -> None:
     assert segment(text, transliterate=transliterate).parts >= 1
+
+
+# -- pieces of any coding -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header, septets, octets", [(0, 160, 140), (6, 153, 134), (7, 152, 133), (12, 146, 128)])
+def test_room(header: int, septets: int, octets: int) -> None:
+    assert (room(True, header), room(False, header)) == (septets, octets)
+
+
+@pytest.mark.parametrize("count, pieces", [(0, [0]), (134, [134]), (135, [134, 1]), (268, [134, 134])])
+def test_cut_octets(count: int, pieces: list[int]) -> None:
+    assert [len(piece) for piece in cut_octets(bytes(count), 134)] == pieces
+
+
+def test_too_many_octets() -> None:
+    assert len(cut_octets(bytes(134 * 255), 134)) == 255
+    with pytest.raises(TooLong):
+        cut_octets(bytes(134 * 255 + 1), 134)
+
+
+@given(st.text(max_size=300), st.integers(8, 40), st.sampled_from(["utf-16-be", "euc_jp", "iso2022_jp", "utf-8"]))
+def test_cut_text(text: str, room: int, codec: str) -> None:
+    text = text.encode(codec, "ignore").decode(codec)
+    pieces = cut_text(text, lambda piece: piece.encode(codec), room)
+    assert "".join(piece.decode(codec) for piece in pieces) == text
+    assert all(len(piece) <= room for piece in pieces)
+    assert len(pieces) == 1 or all(pieces)
+
+
+def test_too_much_text() -> None:
+    assert len(cut_text("x" * 2550, str.encode, 10)) == 255
+    with pytest.raises(TooLong):
+        cut_text("x" * 2551, str.encode, 10)
