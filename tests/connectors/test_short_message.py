@@ -216,15 +216,15 @@ SHOWN: dict[str, tuple[dict[str, Any], str, list[str]]] = {
 
 
 @pytest.mark.parametrize("settings, text, lines", SHOWN.values(), ids=SHOWN)
-def test_describe(settings: dict[str, Any], text: str, lines: list[str]) -> None:
-    assert connector(**settings).describe(message(text)) == lines
+async def test_describe(settings: dict[str, Any], text: str, lines: list[str]) -> None:
+    assert await connector(**settings).describe(message(text)) == lines
 
 
-def test_describe_several() -> None:
-    first, second = connector(longsms="sar").describe(message("x" * 161))
+async def test_describe_several() -> None:
+    first, second = await connector(longsms="sar").describe(message("x" * 161))
     assert first.endswith(" sar_total_segments=02 sar_segment_seqnum=01")
     assert second.endswith(" sar_total_segments=02 sar_segment_seqnum=02")
     assert " short_message=" + "78" * 153 + " sar_msg_ref_num=00" in first
-    lists = connector(recipients=("a", "b"), recipienttype=1).describe(message())
+    lists = await connector(recipients=("a", "b"), recipienttype=1).describe(message())
     assert " dest_addresses=a,b " in lists[0]
     assert MESSAGE_PAYLOAD == 0x0424

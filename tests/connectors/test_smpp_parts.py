@@ -381,13 +381,13 @@ def test_flash(settings: dict[str, Any], coding: Coding, data_coding: int) -> No
 
 
 @pytest.mark.parametrize("longsms", WAYS)
-def test_long_flash(longsms: str) -> None:
+async def test_long_flash(longsms: str) -> None:
     words = "a flash message can't be longer than one part"
     assert why_not(connector(longsms=longsms), flash("x" * 161)) == words
     assert why_not(connector(longsms=longsms, systemtype="NSMS"), message("x" * 161)) == words
     assert len(sent(connector(longsms=longsms), flash("x" * 160))) == 1
     with pytest.raises(RefusedHere):
-        connector(longsms=longsms).describe(flash("x" * 161))
+        await connector(longsms=longsms).describe(flash("x" * 161))
 
 
 # -- data_sm ------------------------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ class SmppConnector:
     def schedule(self, message: Message) -> str:
         return self._composer.schedule(message)
 
-    def describe(self, message: Message) -> Sequence[str]:
+    async def describe(self, message: Message) -> Sequence[str]:
         return [in_words(*self.compose(part)) for part in self.split(message)]
 
     # -- what was taken --
