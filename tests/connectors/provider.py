@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ssl
+import time
+import zlib
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import cast
 
 from aiohttp import web
@@ -22,6 +26,26 @@ ANSWERS: dict[str, tuple[int, str, dict[str, str]]] = {
     "moved": (302, "", {"Location": "/ok"}),
     "big": (200, "OK " + "x" * 1_000_000, {}),
     "cookie": (200, "OK", {"Set-Cookie": "s=1"}),
+    "moved-for-good": (308, "", {"Location": "https://user:pw@elsewhere.test/ok?password=hush"}),
+    "moved-nowhere": (301, "<html>moved</html>", {}),
+    "early": (425, "", {}),
+    "slow": (408, "", {}),
+}
+
+# Content-Encoding or charset, and the octets
+BODIES: dict[str, tuple[dict[str, str], bytes]] = {
+    "gzip": ({"Content-Encoding": "gzip"}, gzip.compress(b"ID: zipped-1")),
+    "deflate": ({"Content-Encoding": "deflate"}, zlib.compress(b"ID: zipped-2")),
+    "bomb": ({"Content-Encoding": "GZIP"}, gzip.compress(b"OK " + b"x" * 50_000_000)),
+    "not-gzip": ({"Content-Encoding": "gzip"}, b"ID: plain-1"),
+    "brotli": ({"Content-Encoding": "br"}, b"\x0b\x02\x80OK\x03"),
+    "latin1": ({"Content-Type": "text/plain; charset=ISO-8859-1"}, "envoyé".encode("latin-1")),
+    "utf16": ({"Content-Type": 'text/plain; charset="utf-16"'}, "envoyé".encode("utf-16")),
+    "utf8": ({"Content-Type": "text/plain"}, "envoyé".encode()),
+    "martian": ({"Content-Type": "text/plain; charset=martian"}, "envoyé".encode()),
+    "hexadecimal": ({"Content-Type": "text/plain; charset=hex"}, "envoyé".encode()),
+    "idna": ({"Content-Type": "text/plain; charset=idna"}, "envoyé".encode()),
+    "wrong": ({"Content-Type": "text/plain; charset=utf-8"}, "ID: é-1 envoy\udcff".encode("utf-8", "surrogateescape")),
 }
 
 
@@ -36,6 +60,8 @@ class Provider:
         self._runner = web.ServerRunner(web.Server(self._answer), access_log=None, shutdown_timeout=0.1)
         self._faults: dict[str, Callable[[asyncio.Transport], Awaitable[None]]] = {
             "hang": self._hang, "reset": self._reset, "garbage": self._garbage, "half": self._half, "drip": self._drip,
+            "slow-head": self._slow_head, "long-head": self._long_head, "endless-head": self._endless_head,
+            "reset-midway": self._reset_midway,
         }  # fmt: skip
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
@@ -58,6 +84,16 @@ class Provider:
         if fault := self._faults.get(kind):
             await fault(cast(asyncio.Transport, request.transport))
             raise asyncio.CancelledError
+        if "/echo/" in request.path:
+            return web.Response(text=f"OK {request.path} {request.query_string}")
+        if kind == "chunked":
+            return await self._chunked(request)
+        if kind == "busy-until":
+            later = formatdate(time.time() + 60, usegmt=True)
+            return web.Response(status=503, headers={"Retry-After": later})
+        if kind in BODIES:
+            headers, body = BODIES[kind]
+            return web.Response(body=body, headers=headers)
         status, text, headers = ANSWERS[kind]
         return web.Response(status=status, text=text, headers=headers)
 
@@ -80,3 +116,31 @@ class Provider:
         while not self.release.is_set() and not transport.is_closing():
             transport.write(b"O")
             await asyncio.sleep(0.02)
+
+    async def _chunked(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        for piece in (b"I", b"D: ", b"chunk", b"ed-1"):
+            await response.write(piece)
+        await response.write_eof()
+        return response
+
+    async def _slow_head(self, transport: asyncio.Transport) -> None:
+        for octet in b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 1000:
+            if self.release.is_set() or transport.is_closing():
+                return
+            transport.write(bytes([octet]))
+            await asyncio.sleep(0.02)
+
+    async def _long_head(self, transport: asyncio.Transport) -> None:
+        transport.write(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\nContent-Length: 2\r\n\r\nOK")
+        await self.release.wait()
+
+    async def _endless_head(self, transport: asyncio.Transport) -> None:
+        transport.write(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"Content-Length: 2\r\n\r\nOK")
+        await self.release.wait()
+
+    async def _reset_midway(self, transport: asyncio.Transport) -> None:
+        transport.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+        transport.abort()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 _TARGET = re.compile(r"3630\d{7}")
 
@@ -35,13 +38,40 @@ class Exchange:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Server(ThreadingHTTPServer):
+    """`tls`: with which it speaks. A client whose certificate it doesn't accept gets an alert and nothing else."""
+
+    def __init__(self, port: int, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None) -> None:
+        super().__init__(("127.0.0.1", port), handler)
+        self._tls = tls
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if self._tls is None:
+            return super().finish_request(request, client_address)
+        request.settimeout(5)
+        with self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False) as secure:
+            try:
+                secure.do_handshake()
+            except OSError:
+                return _leave(socket.socket(fileno=secure.detach()))
+            return super().finish_request(secure, client_address)
+
+
+def _leave(connection: socket.socket) -> None:
+    """Reads what the client still sends, lest a reset overtakes the alert."""
+    with connection, contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
+
+
 class HttpProvider:
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Exchange] = []
         self.usual: tuple[tuple[int, str] | None, ...] = USUAL
         self.released = threading.Event()  # ends silences
         self._seen: Counter[str] = Counter()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
+        self._server = _Server(port, self._handler(), tls)
         self.port = int(self._server.server_address[1])
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 

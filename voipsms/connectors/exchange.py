@@ -22,7 +22,7 @@ from voipsms.connectors import http_tls
 from voipsms.connectors.proxy import Proxy, reach
 from voipsms.connectors.template import Request
 from voipsms.connectors.verdict import LONGEST_ANSWER
-from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError, SubmitRefused
+from voipsms.errors import GatewayDown, OutcomeUnknown, RefusedHere, SubmitError
 from voipsms.gateway_settings import GatewaySettings
 
 LONGEST_CONNECT: Final = 10.0  # seconds
@@ -66,6 +66,10 @@ class Exchange:
         self._tls = context if scheme == "https" else None
         self._context = context
         self._proxy = Proxy.read(settings)
+        credentials = self._proxy.headers if self._proxy else {}
+        # They stand in the CONNECT for a tunnel, else in the request itself, of which the proxy takes them out.
+        self._tunnel_headers = credentials if credentials and self._tls else None
+        self._headers = () if self._tls else tuple(credentials.items())
         self._timeout = settings.timeout
         # A connect that takes longer than the whole answer may must end first, so that it is known to be one.
         self._connect = min(settings.timeout * 0.75, LONGEST_CONNECT)
@@ -76,7 +80,6 @@ class Exchange:
             return self._session
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_leaves)
-        proxy = self._proxy
         session = self._session = aiohttp.ClientSession(
             # How many there are at once is the connector's matter: here nothing waits for a free one.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=self._context or True),
@@ -84,8 +87,7 @@ class Exchange:
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect, sock_connect=self._connect),
             trace_configs=[tracing],
-            proxy=proxy.url if proxy else None,
-            proxy_auth=aiohttp.BasicAuth(proxy.user, proxy.password, "utf-8") if proxy and proxy.user else None,
+            proxy=self._proxy.url if self._proxy else None,
         )
         # aiohttp repeats a GET whose connection broke before the answer: here that would be a second SMS. It has no
         # other switch for this; test_http.py shows that nothing is repeated.
@@ -93,9 +95,9 @@ class Exchange:
         return session
 
     async def send(self, request: Request) -> Answer:
-        """Raises GatewayDown, OutcomeUnknown, and SubmitRefused for what can't be sent at all."""
+        """Raises GatewayDown, OutcomeUnknown, and RefusedHere for what can't be sent at all."""
         if len(request.url) > LONGEST_URL:
-            raise SubmitRefused(f"no request can be made of it: a URL of {len(request.url)} characters")
+            raise RefusedHere(f"no request can be made of it: a URL of {len(request.url)} characters")
         left: dict[str, bool] = {}
         try:
             async with asyncio.timeout(self._timeout):
@@ -105,12 +107,12 @@ class Exchange:
                 raise OutcomeUnknown(f"no answer within {self._timeout:g} s") from error
             raise GatewayDown(f"{self._host}:{self._port}: no connection within {self._connect:g} s") from error
         except aiohttp.ClientError as error:
-            raise _fault(error, bool(left)) from error
+            raise _fault(error, bool(left), f"{self._host}:{self._port}") from error
 
     async def _send(self, request: Request, left: dict[str, bool]) -> Answer:
         async with self._open().request(
-            request.method, URL(request.url, encoded=True), headers=request.headers, data=request.body,
-            allow_redirects=False, trace_request_ctx=left,
+            request.method, URL(request.url, encoded=True), headers=request.headers + self._headers, data=request.body,
+            allow_redirects=False, proxy_headers=self._tunnel_headers, trace_request_ctx=left,
         ) as response:  # fmt: skip
             headers, body = response.headers, await _read(response)
         if response.status == PROXY_AUTHENTICATION_REQUIRED and self._proxy:
@@ -161,21 +163,21 @@ def _unpack(body: bytes) -> bytes:
         return body
 
 
-def _fault(error: aiohttp.ClientError, left: bool) -> SubmitError:
-    """Only what aiohttp says before the request left goes into the text: its later words repeat the URL."""
+def _fault(error: aiohttp.ClientError, left: bool, where: str) -> SubmitError:
+    """Only what aiohttp says of a connection goes into the text: its other words repeat the URL."""
     if isinstance(error, aiohttp.InvalidURL):
-        return SubmitRefused("no request can be made of it: a URL that is none")
+        return RefusedHere("no request can be made of it: a URL that is none")
     if _certificate_refused(error):
-        return GatewayDown("the server does not accept our certificate")
+        return GatewayDown(f"{where}: the server does not accept our certificate")
     if left:
-        number = getattr(error, "errno", None)
-        return OutcomeUnknown(f"the connection ended before the answer: {_name(error, number)}")
+        return OutcomeUnknown(f"the connection ended before the answer: {_name(error)}")
     if isinstance(error, aiohttp.ClientHttpProxyError):
-        return GatewayDown(f"the proxy answers {error.status}")
-    return GatewayDown(str(error) if isinstance(error, aiohttp.ClientConnectorError) else _name(error, None))
+        return GatewayDown(f"{where}: the proxy answers {error.status}")
+    return GatewayDown(str(error) if isinstance(error, aiohttp.ClientConnectorError) else f"{where}: {_name(error)}")
 
 
-def _name(error: BaseException, number: int | None) -> str:
+def _name(error: aiohttp.ClientError) -> str:
+    number = getattr(error, "errno", None)
     return os.strerror(number) if number and number > 0 else type(error).__name__
 
 

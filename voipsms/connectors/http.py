@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from voipsms.connectors import recipients, verdict
 from voipsms.connectors.batch import Batches
@@ -14,13 +16,22 @@ from voipsms.connectors.exchange import Answer, Exchange
 from voipsms.connectors.places import Unwritable
 from voipsms.connectors.port import Selector
 from voipsms.connectors.reachable import Reachable
-from voipsms.connectors.template import Request, RequestTemplate
+from voipsms.connectors.smpp_parts import Cutter
+from voipsms.connectors.template import Request, RequestTemplate, template_files
 from voipsms.connectors.verdict import Outcome, Verdict
 from voipsms.connectors.words import TooSlow
-from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError, SubmitFailed, SubmitRefused, Throttled
+from voipsms.errors import (
+    GatewayDown,
+    OutcomeUnknown,
+    RefusedHere,
+    SubmitError,
+    SubmitFailed,
+    SubmitRefused,
+    Throttled,
+)
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
-from voipsms.masking import HIDDEN, mask_body, mask_headers, mask_url
+from voipsms.masking import HIDDEN, mask_body, mask_headers, mask_number, mask_url
 from voipsms.model import GatewayId, Message, Part, State, Submitted
 
 SHORTEST_SECRET = 4  # characters: a shorter one is not looked for in answers
@@ -28,7 +39,7 @@ ASKS_FOR_A_PAUSE = frozenset({429, 503})  # where Retry-After holds for the gate
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class Item:
     """A message and what the keywords stand for."""
 
     message: Message
@@ -52,13 +63,24 @@ class HttpConnector(Reachable):
         mask: bool = True,
     ) -> None:
         super().__init__(gateway_id, settings, wake, trace=trace, mask=mask)
-        self._template = RequestTemplate(settings)
+        self._template = RequestTemplate(settings, gateway_id=gateway_id, files=template_files(folder, gateway_id))
+        self._selector = selector
         self._rules = verdict.rules(settings)
         self._exchange = Exchange(settings, folder, *self._template.origin())
         self._requests = asyncio.Semaphore(settings.connections)
-        self._batches: Batches[_Item] | None = None
+        self._cutter = Cutter(settings.smpp, random.randrange(256))
+        secrets = [secret for secret in (settings.password, settings.apikey) if len(secret) >= SHORTEST_SECRET]
+        self._secrets = {*secrets, *(quote(secret, safe="") for secret in secrets)}
+        self._batches: Batches[Item] | None = None
         if settings.smsbatch > 1:
             self._batches = Batches(settings.smsbatch, settings.smsbatchwait, self._send_all)
+
+    def _cuts(self, message: Message) -> bool:
+        """Texts are cut by the provider; octets by us, where the template has a place for each part's header."""
+        return bool(message.octets) and self._template.per_part
+
+    def split(self, message: Message) -> Sequence[Part]:
+        return self._cutter.split(message) if self._cuts(message) else (Part(message, 1, 1),)
 
     def free(self) -> int:
         return self._settings.connections * self._settings.smsbatch - self._in_flight if self.ready else 0
@@ -66,7 +88,7 @@ class HttpConnector(Reachable):
     async def submit(self, part: Part) -> Submitted:
         self._in_flight += 1
         try:
-            return await self._submit(part)
+            return await self._send(part.message, self._named(part.message, part))
         except GatewayDown as error:
             self._fall(error.comment)
             raise
@@ -75,69 +97,89 @@ class HttpConnector(Reachable):
             if self.free() == 1:
                 self._wake()
 
-    async def _submit(self, part: Part) -> Submitted:
-        return await self._send(part.message, self._named(part.message))
+    def _named(self, message: Message, part: Part | None = None) -> dict[str, str]:
+        """Raises SubmitRefused where the message can't be cut."""
+        if part is None or not self._cuts(message):
+            return self._template.named(message, counter=next(self._counter))
+        if not part.user_data and (refusal := self._cutter.refusal(message)):
+            raise refusal
+        return self._template.named(message, counter=next(self._counter), part=part)
 
     async def _send(self, message: Message, named: dict[str, str]) -> Submitted:
-        item = _Item(message, named)
+        item = Item(message, await self._selected(self._template, named))
         if self._batches is not None:
             # What this message's request says but for its target: only equal ones may share a request.
-            said = render(self._template, named | {"tonum": "0"})
+            said = render(self._template, item.named | {"tonum": "0"})
             return await self._batches.submit(said, message.target, item)
         (result,) = await self._send_all([item])
         if isinstance(result, SubmitError):
             raise result
         return result
 
-    async def _send_all(self, items: Sequence[_Item]) -> list[Submitted | SubmitError]:
+    async def _selected(self, template: RequestTemplate, named: dict[str, str]) -> dict[str, str]:
+        """With what the template's statements find. Raises SubmitError."""
+        if not template.selects:
+            return named
+        if self._selector is None:
+            raise RefusedHere("there is no database for the template's {SELECT …}")
+        found = {each.name: await self._selector.select(each.sql, each.bind(named)) for each in template.selects}
+        return named | found
+
+    async def _send_all(self, items: Sequence[Item]) -> list[Submitted | SubmitError]:
         """What became of each; messages whose requests are the same but for the target. Raises SubmitError for all."""
-        first, named = items[0], items[0].named
-        if len(items) > 1:
-            named = named | {"tonum": self._settings.smsbatchseparator.join(item.named["tonum"] for item in items)}
-        answer = await self._ask(self._exchange, self._template, first.message, named)
         targets = [item.message.target for item in items]
+        answer = await self._ask(self._exchange, self._template, items[0], targets)
         try:
             found = recipients.judge_each(answer.status, answer.text, targets, self._rules, answer.location)
         except TooSlow as error:
             raise OutcomeUnknown(f"{error}: {verdict.comment(answer.status, answer.text)}") from error
         return [self._result(one, answer) for one in found]
 
-    async def _ask(self, by: Exchange, template: RequestTemplate, message: Message, named: dict[str, str]) -> Answer:
+    async def _ask(self, by: Exchange, template: RequestTemplate, item: Item, targets: Sequence[str] = ()) -> Answer:
         """Raises SubmitError where there is no answer."""
-        request = render(template, named)
+        request = render(template, item.named, targets)
         async with self._requests:
             began = time.monotonic()
             try:
                 answer = await by.send(request)
             except SubmitError as error:
-                self._trace_exchange(message, named, began, f"{error.reason}: {error.comment}")
+                self._trace_exchange(item, targets, began, f"{error.reason}: {error.comment}")
                 raise
-        self._trace_exchange(message, named, began, answer)
+        self._trace_exchange(item, targets, began, answer)
         return answer
 
     def _result(self, found: Verdict, answer: Answer) -> Submitted | SubmitError:
         """What a verdict means to dispatch."""
+        comment = self._hide(found.comment)
         if found.outcome is Outcome.TAKEN:
-            return Submitted(found.provider_id, State.ACCEPTED, found.comment, unverified=self.unverified)
+            return Submitted(found.provider_id, State.ACCEPTED, comment, unverified=self.unverified)
         if found.outcome is Outcome.REFUSED:
-            return SubmitRefused(found.comment)
+            return SubmitRefused(comment)
         pause = verdict.retry_after(answer.retry_after, time.time())
         if answer.status in ASKS_FOR_A_PAUSE and pause is not None:
-            return Throttled(found.comment, retry_after=pause)
-        return SubmitFailed(found.comment, retry_after=pause)
+            return Throttled(comment, retry_after=pause)
+        return SubmitFailed(comment, retry_after=pause)
 
-    def _trace_exchange(self, message: Message, named: dict[str, str], began: float, answer: Answer | str) -> None:
+    def _hide(self, answer: str) -> str:
+        """Without our credentials, which some providers repeat."""
+        for secret in self._secrets:
+            answer = answer.replace(secret, HIDDEN)
+        return answer
+
+    def _trace_exchange(self, item: Item, targets: Sequence[str], began: float, answer: Answer | str) -> None:
         if self._trace is None:
             return
         told = answer if isinstance(answer, str) else f"HTTP {answer.status}\n{answer.text}"
-        for secret in (self._settings.password, self._settings.apikey):
-            told = told.replace(secret, HIDDEN) if len(secret) >= SHORTEST_SECRET else told
-        self._tell(message, named, began, told)
+        told = self._hide(told)
+        for target in targets if self._mask else ():
+            told = told.replace(target, mask_number(target))
+        named = item.named
+        if len(targets) > 1:
+            named = named | {"tonum": ",".join(map(mask_number, targets) if self._mask else targets)}
+        self._tell(item.message, named, began, told)
 
     def _show(self, named: dict[str, str]) -> Sequence[str]:
-        request = render(self._template, named)
-        head = [f"{request.method} {mask_url(request.url)}", *mask_headers(request.headers).split("\r\n")]
-        return [*head, "", mask_body(request.body.decode("utf-8", "replace"))] if request.body else head
+        return lines(self._template, named)
 
     async def probe(self) -> None:
         """Connects, by proxy and TLS where they are set, and sends no request. Raises GatewayDown."""
@@ -149,9 +191,19 @@ class HttpConnector(Reachable):
         await self._exchange.close()
 
 
-def render(template: RequestTemplate, named: dict[str, str]) -> Request:
-    """Raises SubmitRefused."""
+def render(template: RequestTemplate, named: dict[str, str], targets: Sequence[str] = ()) -> Request:
+    """Raises RefusedHere."""
     try:
-        return template.render_values(named)
+        return template.render_values(named, targets)
     except Unwritable as error:
-        raise SubmitRefused(f"no request can be made of it: {error}") from error
+        raise RefusedHere(f"no request can be made of it: {error}") from error
+
+
+def lines(template: RequestTemplate, named: dict[str, str]) -> list[str]:
+    """The request, to read; statements that have not been asked stand for what they would find."""
+    request = render(template, {each.name: "{SELECT …}" for each in template.selects} | named)
+    lines = [
+        f"{request.method} {mask_url(request.url).replace(quote(HIDDEN), HIDDEN)}",
+        *mask_headers(request.headers).split("\r\n"),
+    ]
+    return [*lines, "", mask_body(request.body.decode("utf-8", "replace"))] if request.body else lines

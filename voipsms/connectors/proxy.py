@@ -42,14 +42,19 @@ class Proxy:
         """Without the credentials."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request to it needs beside its own headers."""
+        if not self.user:
+            return {}
+        credentials = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return {"Proxy-Authorization": f"Basic {credentials}"}
+
     def connect(self, host: str, port: int) -> bytes:
         """The CONNECT request for a tunnel to `host`."""
         target = f"{f'[{host}]' if ':' in host else host}:{port}"
-        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
-        if self.user:
-            credentials = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-            lines.append(f"Proxy-Authorization: Basic {credentials}")
-        return "\r\n".join([*lines, "", ""]).encode()
+        lines = [f"{name}: {value}" for name, value in {"Host": target, **self.headers}.items()]
+        return "\r\n".join([f"CONNECT {target} HTTP/1.1", *lines, "", ""]).encode()
 
 
 async def reach(host: str, port: int, tls: ssl.SSLContext | None, proxy: Proxy | None) -> None:
@@ -83,9 +88,11 @@ async def _tunnel(
 
 
 async def _await_alert(reader: asyncio.StreamReader) -> None:
-    """See `_certificate_refused` of exchange.py. A server that has nothing against us says nothing."""
+    """See `_certificate_refused` of exchange.py. A server that has nothing against us says nothing, and stays."""
     try:
         async with asyncio.timeout(LATE_ALERT):
-            await reader.read(1)
+            said = await reader.read(1)
     except TimeoutError:
         return
+    if not said:
+        raise ConnectionAbortedError("the server ended the connection after the TLS handshake: our certificate?")

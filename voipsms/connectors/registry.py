@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from voipsms.connectors.http import HttpConnector
+from voipsms.connectors.http_verify import VerifyingHttpConnector
 from voipsms.connectors.port import Connector, Inbox, Selector
 from voipsms.connectors.smpp import SmppConnector
 from voipsms.errors import ConfigError
@@ -33,13 +34,14 @@ class Place:
 def _smpp(at: Place) -> Connector:
     log = get_logger("smpp")
     trace = (lambda direction, text: log.debug("pdu", way=direction, what=text)) if log.debugging else None
-    return SmppConnector(at.gateway_id, at.settings, at.inbox, at.wake, trace=trace, mask=masking())
+    return SmppConnector(at.gateway_id, at.settings, at.inbox, at.wake, trace=trace, mask=masking(), folder=at.folder)
 
 
 def _http(at: Place) -> Connector:
     log = get_logger("http")
     trace = log.debug if log.debugging else None
-    return HttpConnector(
+    kind = VerifyingHttpConnector if at.settings.smsverifyurl else HttpConnector
+    return kind(
         at.gateway_id, at.settings, at.wake, folder=at.folder, selector=at.selector, trace=trace, mask=masking()
     )
 
