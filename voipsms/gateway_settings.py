@@ -62,7 +62,7 @@ LONGEST_ADDRESS: Final = 20  # characters, SMPP 3.4 §5.2.8
 TONUM: Final = "[tonum]"
 _VERSIONS: Final = ("33", "34", "50")
 _TIME: Final = re.compile(r"(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)\d(\d\d)([+\-R])", re.ASCII)  # SMPP 3.4 §7.1.1
-_SUBJECT: Final = re.compile(r"\*?|[A-Za-z][A-Za-z0-9.]*\s*=[^,=]+(,\s*[A-Za-z][A-Za-z0-9.]*\s*=[^,=]+)*")
+_SUBJECT: Final = re.compile(r"\*?|[A-Za-z][A-Za-z0-9.]*=[^,=]+(,\s*[A-Za-z][A-Za-z0-9.]*=[^,=]+)*")
 _WINDOWS_STORES: Final = frozenset({"MY", "CA", "ROOT", "SPC"})
 
 
@@ -126,7 +126,7 @@ def _accepted(text: str) -> str:
 
 def _certificate(text: str) -> str:
     """PEM or its base64 alone; both are kept as they are."""
-    body = re.sub(r"-----[^-]*-----|\s", "", text)
+    body = re.sub(r"-----[^-]*-----|\\n|\s", "", text)  # \n: as one line of a file may spell a line end
     try:
         base64.b64decode(body, validate=True)
     except ValueError:

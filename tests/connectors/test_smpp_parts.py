@@ -15,17 +15,21 @@ from voipsms.connectors.smpp import SmppConnector
 from voipsms.connectors.smpp_parts import Cutter
 from voipsms.errors import RefusedHere, SubmitRefused
 from voipsms.gateway_settings import SmppSettings
-from voipsms.model import Coding, Message
+from voipsms.model import Coding, Message, Part
+from voipsms.smpp.codec import encode
 from voipsms.smpp.pdu import (
+    COMMANDS,
     MESSAGE_PAYLOAD,
     SAR_MSG_REF_NUM,
     SAR_SEGMENT_SEQNUM,
     SAR_TOTAL_SEGMENTS,
     DataMessage,
+    PduError,
     ShortMessage,
     Tlvs,
 )
 from voipsms.sms import gsm0338
+from voipsms.sms.dcs import is_septets
 from voipsms.sms.udh import References
 from voipsms.values import replace
 
@@ -329,8 +333,9 @@ NO_BINARY = {
         binary(bytes(200), b"\5\0\3\1\2\1"),
         "its header says that it is a part already, and it doesn't fit into one",
     ),
-    "a header that lies": (binary(b"\1", b"\7\0\3\1\2\1"), "the header says 7 octets and has 5"),
-    "octets behind the header": (binary(b"\1", b"\1\0\3"), "an information element reaches past its header"),
+    "a header that lies": (binary(b"\1", b"\7\0\3\1\2\1"), "the length octet of its header is wrong"),
+    "octets behind the header": (binary(b"\1", b"\1\0\3"), "the length octet of its header is wrong"),
+    "no header to add to": (binary(bytes(200), b"\2\0\3"), "an information element reaches past its header"),
     "a header without room": (
         binary(bytes(20), bytes((131, 0x70, 129)) + bytes(129)), "its header leaves no room for parts",
     ),
@@ -341,6 +346,12 @@ NO_BINARY = {
 @pytest.mark.parametrize("what, words", NO_BINARY.values(), ids=NO_BINARY)
 def test_binary_that_can_not_be_sent(what: Message, words: str) -> None:
     assert why_not(connector(), what) == words
+
+
+def test_a_header_that_nobody_knows_goes_as_it_is() -> None:
+    for longsms in WAYS:
+        ((body, tlvs),) = sent(connector(longsms=longsms), binary(b"\1", b"\2\0\3"))
+        assert (body.short_message, body.esm_class, tlvs) == (b"\2\0\3\1", 0x40, ())
 
 
 def test_a_part_with_its_own_concatenation_goes_as_it_is() -> None:
@@ -411,3 +422,52 @@ def test_long_data_sm(longsms: str, esm_class: int, payloads: list[int]) -> None
     assert {body.esm_class for body, _ in pdus} == {esm_class}
     assert [len(dict(tlvs)[MESSAGE_PAYLOAD]) for _, tlvs in pdus] == payloads
     assert {len(tlvs) for _, tlvs in pdus} == {4 if longsms == "sar" else 1}
+
+
+# -- anything at all ----------------------------------------------------------------------------------------------
+
+ANYTHING = st.fixed_dictionaries(
+    {
+        "longsms": st.sampled_from(WAYS),
+        "datacoding": st.integers(-1, 255),
+        "reference": st.sampled_from([8, 16]),
+        "alphabet": st.sampled_from(["gsm", "latin1"]),
+        "version": st.sampled_from([33, 34]),
+        "recipients": st.sampled_from([(), ("[tonum]",), ("1", "2")]),
+        "hexstring": st.sampled_from(["", "00ff", "00" * 300]),
+    }
+)
+MESSAGES = st.builds(
+    lambda words, sender, coding, octets, udh, message_class: replace(
+        message(words, sender=sender), coding=coding, octets=octets, udh=udh, message_class=message_class
+    ),
+    st.text(max_size=400),
+    st.text(max_size=25),
+    st.sampled_from(Coding),
+    st.binary(max_size=300),
+    st.binary(max_size=20).map(lambda rest: bytes((len(rest),)) + rest) | st.binary(max_size=10),
+    st.sampled_from([None, 0, 1]),
+)
+
+
+def refused(gateway: SmppConnector, part: Part) -> str:
+    """Why no PDU is made of it; empty: one is."""
+    try:
+        body, tlvs = gateway.compose(part)
+        encode(COMMANDS[type(body)], 0, 1, body, tlvs)
+    except (SubmitRefused, PduError) as error:  # `submit` makes a PduError RefusedHere
+        return f"{type(error).__name__}: {error}"
+    length = 160 if is_septets(body.data_coding) else 140
+    assert isinstance(body, DataMessage) or len(body.short_message) <= length
+    return ""
+
+
+@settings(max_examples=200)
+@given(ANYTHING, MESSAGES)
+def test_anything_is_sent_or_refused(smpp: dict[str, Any], what: Message) -> None:
+    gateway = connector(**smpp)
+    parts = gateway.split(what)
+    reasons = {refused(gateway, part) for part in parts}
+    assert len(reasons) == 1
+    (reason,) = reasons
+    assert len(parts) == 1 or not reason or reason.startswith("PduError")  # a sender that no PDU can carry

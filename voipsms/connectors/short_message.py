@@ -80,7 +80,7 @@ class Composer:
         message, udh, user_data = part.message, part.udh, part.user_data
         tlvs: Tlvs = ()
         if udh:
-            udh, tlvs = _as_sar(udh) if self._sar else (udh, tlvs)
+            udh, tlvs = _as_sar(udh) if self._sar and part.total > 1 else (udh, tlvs)
             user_data = udh + user_data
         usual = self._usual and message.message_class is None
         data_coding = self._codings[message.coding] if usual else self._data_coding(message)

@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from voipsms import metrics
@@ -51,6 +52,11 @@ LONGEST: Final = 254  # octets of short_message, SMPP 3.4 §5.2.21
 
 
 class SmppConnector:
+    """Relative file names in the settings start at `folder`.
+
+    Raises ConfigError where certificates or outbind can't be used as they are set.
+    """
+
     def __init__(
         self,
         gateway_id: GatewayId,
@@ -60,6 +66,7 @@ class SmppConnector:
         *,
         trace: Trace | None = None,
         mask: bool = True,
+        folder: Path | None = None,
     ) -> None:
         self.name = settings.name
         self.counts: Counter[str] = Counter()  # receipts, messages, unreadable ones, those that the inbox couldn't take
@@ -72,7 +79,9 @@ class SmppConnector:
         self._dialect = deliver_sm.dialect_of(settings.smpp)
         self._state = State.ENROUTE if settings.smpp.receipts else State.ACCEPTED
         self._pending: set[asyncio.Task[None]] = set()
-        self._client = Client(settings.smpp, on_request=self._on_request, on_room=wake, trace=trace, mask=mask)
+        self._client = Client(
+            settings.smpp, on_request=self._on_request, on_room=wake, trace=trace, mask=mask, folder=folder
+        )
 
     # -- out --
 

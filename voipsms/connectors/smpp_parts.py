@@ -112,7 +112,9 @@ class Cutter:
 
     def _bodies(self, message: Message) -> tuple[bytes, ...]:
         own = message.udh
-        beside = _octets_beside(own, self._wide)
+        if own and len(own) != own[0] + 1:
+            raise BadHeader("the length octet of its header is wrong")
+        beside = partial(_octets_beside, own, self._wide)
         if self._is_binary(message):
             octets = message.octets if message.coding is _BINARY else self._octets
             return (octets,) if len(octets) <= room(False, len(own)) else cut_octets(octets, beside(False))
@@ -136,19 +138,15 @@ class Cutter:
         )
 
 
-def _octets_beside(own: bytes, wide: bool) -> Callable[[bool], int]:
+def _octets_beside(own: bytes, wide: bool, septets: bool) -> int:
     """Room in each of several parts. Raises BadHeader for a header of the message's own that isn't one."""
     elements = parse(own).elements if own else ()
-
-    def octets(septets: bool) -> int:
-        if any(element.iei in (CONCATENATION_8, CONCATENATION_16) for element in elements):
-            raise RefusedHere("its header says that it is a part already, and it doesn't fit into one")
-        free = room(septets, (len(own) or 1) + (6 if wide else 5))
-        if free < 4:
-            raise RefusedHere("its header leaves no room for parts")
-        return free
-
-    return octets
+    if any(element.iei in (CONCATENATION_8, CONCATENATION_16) for element in elements):
+        raise RefusedHere("its header says that it is a part already, and it doesn't fit into one")
+    free = room(septets, (len(own) or 1) + (6 if wide else 5))
+    if free < 4:
+        raise RefusedHere("its header leaves no room for parts")
+    return free
 
 
 def _header(part: Concatenation, own: bytes) -> bytes:
