@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 import ssl
 import time
 import zlib
@@ -49,6 +50,13 @@ BODIES: dict[str, tuple[dict[str, str], bytes]] = {
 }
 
 
+def _entry(number: str) -> dict[str, object]:
+    """Numbers that end in 9 are refused."""
+    return (
+        {"to": number, "error": "unknown subscriber"} if number.endswith("9") else {"to": number, "id": f"i-{number}"}
+    )
+
+
 class Provider:
     """`requests` are (method, raw path with query, headers, body), in the order in which they arrived."""
 
@@ -86,6 +94,8 @@ class Provider:
             raise asyncio.CancelledError
         if "/echo/" in request.path:
             return web.Response(text=f"OK {request.path} {request.query_string}")
+        if kind == "each":
+            return web.json_response({"messages": [_entry(number) for number in re.split("[,;]", request.query["to"])]})
         if kind == "chunked":
             return await self._chunked(request)
         if kind == "busy-until":
