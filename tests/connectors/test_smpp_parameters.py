@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -269,3 +270,23 @@ def test_what_is_no_pair_stays_secret(key: str) -> None:
     (line,) = faults("smpp_server = a\n" + key)
     assert line.startswith(key.partition(" ")[0] + ": must be key=value;…, and piece ")
     assert "hunter2" not in line
+
+
+# -- docs/smpp.md -------------------------------------------------------------------------------------------------
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "smpp.md").read_text(encoding="utf-8")
+
+
+def test_the_guides_recipes_are_settings() -> None:
+    recipes = re.findall(r"```ini\n(.*?)```", GUIDE, re.DOTALL)
+    found = {gateway.name: gateway.smpp for recipe in recipes for gateway in parse(recipe, FILE).gateways}
+    assert set(found) == {"acme", "o2", "routo", "local"}
+    assert [str(server) for server in found["o2"].servers] == [
+        "smpp2.smstools.sk:8888", "ssl:smpp-ssl.smstools.sk:8887",
+    ]  # fmt: skip
+    assert (found["o2"].sessions, found["o2"].timeout, found["o2"].scheduletime) == (4, 30.0, "relative")
+    assert (found["routo"].alphabet, found["routo"].receiptcodes) == ("latin1", "routo")
+
+
+def test_the_guide_names_every_setting_of_ours() -> None:
+    assert [name for name in OURS if f"`{name}" not in GUIDE and name not in GUIDE] == []
