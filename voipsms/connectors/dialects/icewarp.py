@@ -87,11 +87,11 @@ class _Chain:
         if "interprefix" in self.texts:
             source += f"|interprefix({self.texts['interprefix']!a})"
         encoders = self.encoders or (["hex"] if "unicode" in self.texts else [])
-        if not encoders and "len" not in self.texts:
-            source += "|default_b64" * variable.octets
-        source += self._coded(at) + "|octets" * bool(encoders)
+        encode_first = "charset" in self.texts or "len" not in self.texts
+        default = "|default_b64" * (variable.octets and not encoders)
+        source += default * encode_first + self._coded(at) + "|octets" * bool(encoders)
         if "len" in self.texts:
-            source += "|length_octet" + "|default_b64" * (variable.octets and not encoders)
+            source += "|length_octet" + default * (not encode_first)
         source += "".join(f"|{encoder}" for encoder in encoders)
         return source, "charset" in self.texts and not encoders
 

@@ -81,12 +81,11 @@ def _refused(found: re.Match[str], at: int) -> Misplaced:
 
 
 def _tokens(text: str, start: int) -> Iterator[re.Match[str]]:
-    """What matters in a statement, its closing brace last. Raises Misplaced where there is none."""
+    """What matters in a statement, its closing brace last where there is one."""
     for found in _TOKEN.finditer(text, start, min(len(text), start + LONGEST)):
         yield found
         if found["end"]:
             return
-    raise Misplaced(start, f"a {{SELECT …}} without its closing brace within {LONGEST} characters")
 
 
 def read_select(text: str, begin: int, at: int, keyword: Keyword) -> tuple[Select, int]:
@@ -113,6 +112,8 @@ def read_select(text: str, begin: int, at: int, keyword: Keyword) -> tuple[Selec
             _check_quoted(whole, bound, place)
             parameters += [parameter] if bound else []
             sql += "?" if bound else whole
+    if text[last - 1] != "}":
+        raise Misplaced(at + begin, f"a {{SELECT …}} without its closing brace within {LONGEST} characters")
     sql = sql.strip()
     seed = repr((sql, parameters)).encode()
     return Select(f"select_{hashlib.sha256(seed).hexdigest()[:16]}", sql, tuple(parameters)), last
