@@ -42,6 +42,8 @@ GOALS = (
     Goal("1,000 MESSAGE/s: 202 at p99, ms", ("paced",), lambda run: run["paced"].p99_ms, operator.le, 20.0),
     Goal("memory: last quarter, times the first", ("memory",),
          lambda run: run["memory"].rss_growth, operator.le, 1.1),
+    Goal("templates: µs a request, slowest dialect", ("mizu", "icewarp", "jinja"),
+         lambda run: max(run[name].cpu_us for name in ("mizu", "icewarp", "jinja")), operator.le, 15.0),
     Goal("SMPP client: submits/s", ("smpp",), lambda run: run["smpp"].rate, operator.ge, 8000.0),
 )  # fmt: skip
 

@@ -53,7 +53,7 @@ MOST_ENCODERS: Final = 4  # each makes the text longer
 
 _MARK = re.compile(r"%([A-Za-z_]+)\s*(;[^%]*)?%")
 _HEX = re.compile(r"[0-9A-Fa-f]{2}")
-MARKS = re.compile(rf"%(?:{'|'.join(_VARIABLES)})\s*[;%]", re.IGNORECASE)
+MARKS = re.compile(rf"%(?:{'|'.join((*_VARIABLES, 'messageid'))})\s*[;%]", re.IGNORECASE)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from voipsms.connectors.pieces import Literal, Misplaced, Piece, Value
 
 _MARK = re.compile(rf"\[(?P<word>[A-Za-z]+)\]|{BEGIN.pattern}", re.IGNORECASE)
 _JSON_WORDS: Final = frozenset({"true", "false", "null"})
-MARKS = re.compile(rf"\[(?:{'|'.join(KEYWORDS)})\]|{BEGIN.pattern}", re.IGNORECASE)
+MARKS = re.compile(rf"\[(?:{'|'.join((*KEYWORDS, 'messageid'))})\]|{BEGIN.pattern}", re.IGNORECASE)
 
 
 def read(text: str, at: int, extra: Sequence[str]) -> tuple[list[Piece], list[Select]]:
