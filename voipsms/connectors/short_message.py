@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from voipsms.connectors import smpp_time
@@ -64,7 +65,7 @@ class Composer:
         self._registered = 1 if smpp.receipts else 0
         self._sender = smpp.senderaddress or settings.sender
         self._expire = smpp.msgexpire
-        self._any_source = smpp.sourceton < 0 and smpp.sourcenpi < 0
+        self._source = lru_cache(maxsize=4096)(self._source_address)
         self._any_destination = smpp.destinationton < 0 and smpp.destinationnpi < 0
         self._sar = smpp.longsms == "sar" and smpp.version != 33  # 3.3 has no TLVs
         self._forced = smpp.datacoding
@@ -89,7 +90,7 @@ class Composer:
             scheduled, validity = self.schedule(message), self._validity(message)
         if len(user_data) > 140 and len(user_data) > (160 if is_septets(data_coding) else 140):
             tlvs, user_data = ((MESSAGE_PAYLOAD, user_data), *tlvs), b""
-        source_ton, source_npi, sender = self.source(message)
+        source_ton, source_npi, sender = self._source(message.sender)
         target = message.target
         ton, npi = (1, 1) if self._any_destination and len(target) > 6 and target[0] != "0" else self._kind(target)
         short = ShortMessage(
@@ -115,14 +116,12 @@ class Composer:
 
     def source(self, message: Message) -> Address:
         """The message's source address as it is submitted."""
-        sender = self._sender or message.sender
-        if sender[:1] == "+":
-            sender = sender[1:]
-        ton, npi = ton_npi(sender)
-        if self._any_source:
-            return ton, npi, sender
-        smpp = self._smpp
-        return smpp.sourceton if smpp.sourceton >= 0 else ton, smpp.sourcenpi if smpp.sourcenpi >= 0 else npi, sender
+        return self._source(message.sender)
+
+    def _source_address(self, sender: str) -> Address:
+        smpp, address = self._smpp, (self._sender or sender).removeprefix("+")
+        ton, npi = ton_npi(address)
+        return smpp.sourceton if smpp.sourceton >= 0 else ton, smpp.sourcenpi if smpp.sourcenpi >= 0 else npi, address
 
     def _kind(self, target: str) -> tuple[int, int]:
         ton, npi = ton_npi(target)

@@ -53,9 +53,8 @@ class Cutter:
         """At least one part; a part without user data where there is a `refusal`."""
         try:
             if self._usual and message.coding is not _BINARY and not message.udh:  # nearly all: the quick way
-                bodies = segment(message.text, coding=message.coding).bodies
-                if len(bodies) == 1:
-                    return (Part(message, 1, 1, bodies[0]),)
+                bodies = segment(message.text, coding=message.coding, wide_reference=self._wide).bodies
+                return (Part(message, 1, 1, bodies[0]),) if len(bodies) == 1 else self._several(message, bodies)
             return self._parts(message)
         except NotInAlphabet:
             return self._parts_or_none(message)
@@ -84,20 +83,30 @@ class Cutter:
             bodies = self._usual_bodies(message)
         else:
             bodies = self._bodies(message)
-        total = len(bodies)
-        if total == 1:
-            return (Part(message, 1, 1, bodies[0], own),)
+        return (Part(message, 1, 1, bodies[0], own),) if len(bodies) == 1 else self._several(message, bodies)
+
+    def _several(self, message: Message, bodies: tuple[bytes, ...]) -> tuple[Part, ...]:
+        own, total = message.udh, len(bodies)
         if self._all_flash or message.message_class == 0:
             raise RefusedHere(_LONG_FLASH)
         if self._payload:
             return (Part(message, 1, 1, b"".join(bodies), own),)
         if self._alone and not (own or self._is_binary(message)):
-            return tuple(Part(message, number, total, body) for number, body in enumerate(bodies, 1))
-        reference = self._references.next(message.target)
+            return tuple([Part(message, number, total, body) for number, body in enumerate(bodies, 1)])
+        before, after = self._header(total, self._references.next(message.target), own)
         return tuple(
-            Part(message, number, total, body, _header(Concatenation(reference, total, number, self._wide), own))
-            for number, body in enumerate(bodies, 1)
+            [
+                Part(message, number, total, body, b"%b%c%b" % (before, number, after))
+                for number, body in enumerate(bodies, 1)
+            ]
         )
+
+    def _header(self, total: int, reference: int, own: bytes) -> tuple[bytes, bytes]:
+        """The parts' header, what the message's own has included: what comes before and behind a part's number."""
+        concatenation = concatenation_element(Concatenation(reference, total, 1, self._wide))
+        header = serialize((concatenation, *(parse(own).elements if own else ())))
+        at = 2 + len(concatenation.data)  # its last octet, behind the header's length and two octets of its own
+        return header[:at], header[at + 1 :]
 
     def _usual_bodies(self, message: Message) -> tuple[bytes, ...]:
         """In the coding that accept chose: where the text isn't in it, it was chosen for the transliterated text."""
@@ -147,11 +156,6 @@ def _octets_beside(own: bytes, wide: bool, septets: bool) -> int:
     if free < 4:
         raise RefusedHere("its header leaves no room for parts")
     return free
-
-
-def _header(part: Concatenation, own: bytes) -> bytes:
-    """The parts' header, what the message's own has included."""
-    return serialize((concatenation_element(part), *(parse(own).elements if own else ())))
 
 
 def _encodable(message: Message, encode: Callable[[str], bytes]) -> tuple[str, bytes]:
