@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import ours, report, smpp, templates
+from bench import http, ours, report, smpp, templates
 from bench.measure import Figures
 from bench.yardstick import kannel
 
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[int], Figures]] = {
     "paced": ours.paced,
     "memory": ours.memory,
     "smpp": smpp.client,
+    "http": http.connector,
     "mizu": templates.mizu,
     "icewarp": templates.icewarp,
     "jinja": templates.jinja,

@@ -45,6 +45,7 @@ GOALS = (
     Goal("templates: µs a request, slowest dialect", ("mizu", "icewarp", "jinja"),
          lambda run: max(run[name].cpu_us for name in ("mizu", "icewarp", "jinja")), operator.le, 15.0),
     Goal("SMPP client: submits/s", ("smpp",), lambda run: run["smpp"].rate, operator.ge, 8000.0),
+    Goal("HTTP connector: requests/s", ("http",), lambda run: run["http"].rate, operator.ge, 2000.0),
 )  # fmt: skip
 
 _COLUMNS = ("messages", "rate", "cpu_us", "load_us", "p50_ms", "p99_ms", "retransmitted", "rss_mb")

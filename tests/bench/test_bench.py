@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench import http, report
 from bench.load import Load, generate, percentile
 from bench.measure import Figures, measure
 from tests.peers.kannel import Kannel
@@ -90,3 +90,10 @@ def test_goals_are_ratios_of_one_run() -> None:
         ["0.60", "at", "most", "0.6", "ok"],
         ["25.00", "at", "most", "20", "MISSED"],
     ]
+
+
+def test_the_http_connector_s_load_is_counted() -> None:
+    figures = http.connector(200)
+    assert (figures.messages, figures.answers) == (200, {"ACCEPTED": 200})
+    assert figures.rate > 0
+    assert 0 < figures.p50_ms <= figures.p99_ms
