@@ -224,3 +224,73 @@ LEFT JOIN tb_parts AS p ON q.stage = 4 AND p.message_id = q.id AND p.attempt = q
 LEFT JOIN tb_spellings AS s ON s.message_id = p.message_id AND s.part = p.part AND s.attempt = p.attempt
 LEFT JOIN tb_options AS o ON o.message_id = j.id
 ORDER BY q.id;
+
+-- name: blank_texts!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_messages AS t ON t.id = j.id
+SET t.text = '';
+
+-- name: still_waiting
+SELECT t.id FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_queue AS t ON t.id = j.id;
+
+-- name: messages_of
+SELECT t.id, t.created, t.direction, t.door, t.user_id, t.gateway_id, t.sender, t.target, t.text, t.coding, t.parts, t.duration,
+    t.price, t.cost, t.currency, t.client_ip, t.message_class, t.state, t.reason, t.comment, t.changed
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_messages AS t ON t.id = j.id
+ORDER BY t.id;
+
+-- name: movements_of
+SELECT t.id, t.user_id, t.msgid, t.kind, t.amount, t.created, t.comment
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_ledger AS t ON t.msgid = j.id
+ORDER BY t.id;
+
+-- name: delete_messages!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_messages AS t ON t.id = j.id;
+
+-- name: delete_options!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_options AS t ON t.message_id = j.id;
+
+-- name: delete_parts!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_parts AS t ON t.message_id = j.id;
+
+-- name: delete_spellings!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_spellings AS t ON t.message_id = j.id;
+
+-- name: delete_cdrs!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_cdrs AS t ON t.id = j.id;
+
+-- name: delete_movements!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_ledger AS t ON t.msgid = j.id;
+
+-- name: insert_prices!
+INSERT INTO tb_prices (packet, service, prefix, valid_from, timetable, valid_to, price, connect_fee, minimum)
+SELECT :packet, :service, j.prefix, j.valid_from, j.timetable, j.valid_to, j.price, j.connect_fee, j.minimum
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (prefix VARCHAR(255) PATH '$[0]', valid_from BIGINT PATH '$[1]',
+    timetable VARCHAR(255) PATH '$[2]', valid_to BIGINT PATH '$[3]', price BIGINT PATH '$[4]',
+    connect_fee BIGINT PATH '$[5]', minimum BIGINT PATH '$[6]')) AS j;
+
+-- name: delete_prices!
+-- Called until it finds none: each call is answered soon.
+DELETE FROM tb_prices WHERE packet = :packet AND service = :service LIMIT 20000;
+
+-- name: price_page
+-- The next ones after (prefix, valid_from, timetable), as one JSON value in no order: a third of the time of rows.
+SELECT JSON_ARRAYAGG(
+    JSON_ARRAY(p.prefix, p.valid_from, p.timetable, p.valid_to, p.price, p.connect_fee, p.minimum)
+)
+FROM (
+    SELECT prefix, valid_from, timetable, valid_to, price, connect_fee, minimum
+    FROM tb_prices
+    WHERE packet = :packet AND service = :service AND prefix >= :prefix AND (prefix > :prefix
+        OR valid_from > :valid_from OR (valid_from = :valid_from AND timetable > :timetable))
+    ORDER BY prefix, valid_from, timetable
+    LIMIT 1000
+) AS p;
+
+-- name: prices_at
+-- Of these packets, services and prefixes.
+SELECT p.packet, p.service, p.prefix, p.valid_from, p.timetable, p.valid_to, p.price, p.connect_fee, p.minimum
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (packet VARCHAR(64) PATH '$[0]', service VARCHAR(8) PATH '$[1]', prefix
+    VARCHAR(32) PATH '$[2]')) AS j
+STRAIGHT_JOIN tb_prices AS p ON p.packet = j.packet AND p.service = j.service AND p.prefix = j.prefix;

@@ -90,14 +90,14 @@ FROM tb_messages
 WHERE id = :id;
 
 -- name: cdrs
--- Oldest first, a page at a time: `after` is the last id of the page before.
+-- Oldest first, a page at a time: `after` is the last id of the page before. The last column: its ledger rows.
 SELECT c.id, c.msgid, c.type, c.direction, u.username, c.sender, c.target, g.username, c.start, c.duration, c.parts, c.price, c.cost,
-    c.currency, c.state, c.reason, c.comment
+    c.currency, c.state, c.reason, c.comment, (SELECT GROUP_CONCAT(l.id) FROM tb_ledger AS l WHERE l.msgid = c.msgid)
 FROM tb_cdrs AS c
 LEFT JOIN tb_users AS u ON u.id = c.user_id
 LEFT JOIN tb_users AS g ON g.id = c.gateway_id
-WHERE c.id > :after AND c.start >= :start AND c.start < :stop
-    AND (:username = '' OR u.username = :username) AND (:gateway = '' OR g.username = :gateway)
+WHERE c.id > :after AND c.id < :before AND c.start >= :start AND c.start < :stop
+    AND (:user_id = 0 OR c.user_id = :user_id) AND (:gateway_id = 0 OR c.gateway_id = :gateway_id)
     AND (:type = '' OR c.type = :type)
 ORDER BY c.id
 LIMIT 1000;
@@ -147,3 +147,172 @@ LEFT JOIN tb_options AS o ON o.message_id = q.id
 WHERE q.node = 0 AND q.stage = 2 AND q.due < :before AND (q.id > :after OR (q.id = :after AND p.part > :part))
 ORDER BY q.id, p.part
 LIMIT 100;
+
+-- name: routes
+SELECT id, prefix, pattern, country, kind, user_id, user_group, sender, timetable, priority, weight, gateway_id, ceiling
+FROM tb_routes
+WHERE type = 'SMS'
+ORDER BY id;
+
+-- name: listed_routes
+SELECT r.id, r.prefix, r.pattern, r.country, r.kind, u.username, r.user_group, r.sender, r.timetable, r.priority, r.weight,
+    g.username, r.ceiling
+FROM tb_routes AS r
+LEFT JOIN tb_users AS u ON u.id = r.user_id
+LEFT JOIN tb_users AS g ON g.id = r.gateway_id
+WHERE r.type = 'SMS'
+ORDER BY r.prefix, r.priority, r.id;
+
+-- name: insert_route!
+INSERT INTO tb_routes (
+    id, type, prefix, pattern, country, kind, user_id, user_group, sender, timetable, priority, weight, gateway_id, ceiling
+) VALUES (
+    :id, 'SMS', :prefix, :pattern, :country, :kind, :user_id, :user_group, :sender, :timetable, :priority, :weight,
+    :gateway_id, :ceiling
+);
+
+-- name: delete_route!
+DELETE FROM tb_routes WHERE id = :id;
+
+-- name: cdr_span
+SELECT MIN(id), MAX(id) FROM tb_cdrs;
+
+-- name: usernames
+SELECT id, username FROM tb_users;
+
+-- name: figures
+SELECT '', '', 0, c.currency, c.state, COUNT(*), SUM(c.parts), SUM(c.duration), SUM(c.price), SUM(c.cost)
+FROM tb_cdrs AS c
+WHERE c.id >= :first AND c.id < :before AND (:user_id = 0 OR c.user_id = :user_id)
+    AND (:gateway_id = 0 OR c.gateway_id = :gateway_id) AND (:type = '' OR c.type = :type)
+GROUP BY c.currency, c.state;
+
+-- name: figures_by_user
+SELECT c.user_id, '', 0, c.currency, c.state, COUNT(*), SUM(c.parts), SUM(c.duration), SUM(c.price), SUM(c.cost)
+FROM tb_cdrs AS c
+WHERE c.id >= :first AND c.id < :before AND (:user_id = 0 OR c.user_id = :user_id)
+    AND (:gateway_id = 0 OR c.gateway_id = :gateway_id) AND (:type = '' OR c.type = :type)
+GROUP BY c.user_id, c.currency, c.state;
+
+-- name: figures_by_gateway
+SELECT c.gateway_id, '', 0, c.currency, c.state, COUNT(*), SUM(c.parts), SUM(c.duration), SUM(c.price), SUM(c.cost)
+FROM tb_cdrs AS c
+WHERE c.id >= :first AND c.id < :before AND (:user_id = 0 OR c.user_id = :user_id)
+    AND (:gateway_id = 0 OR c.gateway_id = :gateway_id) AND (:type = '' OR c.type = :type)
+GROUP BY c.gateway_id, c.currency, c.state;
+
+-- name: figures_by_reason
+SELECT c.reason, '', 0, c.currency, c.state, COUNT(*), SUM(c.parts), SUM(c.duration), SUM(c.price), SUM(c.cost)
+FROM tb_cdrs AS c
+WHERE c.id >= :first AND c.id < :before AND (:user_id = 0 OR c.user_id = :user_id)
+    AND (:gateway_id = 0 OR c.gateway_id = :gateway_id) AND (:type = '' OR c.type = :type)
+GROUP BY c.reason, c.currency, c.state;
+
+-- name: figures_by_prefix
+SELECT SUBSTR(c.target, 1, :digits), MIN(c.target), 0, c.currency, c.state, COUNT(*), SUM(c.parts), SUM(c.duration), SUM(c.price), SUM(c.cost)
+FROM tb_cdrs AS c
+WHERE c.id >= :first AND c.id < :before AND (:user_id = 0 OR c.user_id = :user_id)
+    AND (:gateway_id = 0 OR c.gateway_id = :gateway_id) AND (:type = '' OR c.type = :type)
+GROUP BY SUBSTR(c.target, 1, :digits), c.currency, c.state;
+
+-- name: figures_by_prefix_and_gateway
+-- For a page that shows both: one pass.
+SELECT SUBSTR(c.target, 1, :digits), MIN(c.target), c.gateway_id, c.currency, c.state, COUNT(*), SUM(c.parts), SUM(c.duration), SUM(c.price), SUM(c.cost)
+FROM tb_cdrs AS c
+WHERE c.id >= :first AND c.id < :before AND (:user_id = 0 OR c.user_id = :user_id)
+    AND (:gateway_id = 0 OR c.gateway_id = :gateway_id) AND (:type = '' OR c.type = :type)
+GROUP BY SUBSTR(c.target, 1, :digits), c.gateway_id, c.currency, c.state;
+
+-- name: text_page
+-- Messages in the order of their ids, and whether each is not final yet.
+SELECT m.id, q.id IS NOT NULL
+FROM tb_messages AS m
+LEFT JOIN tb_queue AS q ON q.id = m.id
+WHERE m.id > :after AND m.id < :before
+ORDER BY m.id
+LIMIT 500;
+
+-- name: final_messages
+SELECT m.id
+FROM tb_messages AS m
+LEFT JOIN tb_queue AS q ON q.id = m.id
+WHERE m.id < :before AND q.id IS NULL
+ORDER BY m.id
+LIMIT 500;
+
+-- name: final_parts
+-- Messages whose receipts may still change their CDR, though they are final.
+SELECT DISTINCT p.message_id
+FROM tb_parts AS p
+LEFT JOIN tb_queue AS q ON q.id = p.message_id
+WHERE p.message_id >= :first AND p.message_id < :before AND q.id IS NULL
+ORDER BY p.message_id
+LIMIT 500;
+
+-- name: archivable
+-- CDRs that nothing can change any more: their messages are final and have no parts that a receipt could name.
+SELECT c.id, c.msgid, c.type, c.direction, c.user_id, c.gateway_id, c.sender, c.target, c.start, c.duration, c.parts, c.price,
+    c.cost, c.currency, c.state, c.reason, c.comment
+FROM tb_cdrs AS c
+LEFT JOIN tb_queue AS q ON q.id = c.msgid
+WHERE c.id > :after AND c.id < :before AND q.id IS NULL
+    AND NOT EXISTS (SELECT 1 FROM tb_parts AS p WHERE p.message_id = c.msgid)
+ORDER BY c.id
+LIMIT 500;
+
+-- name: count_cdrs
+-- All of them, and those whose message is not final yet.
+SELECT COUNT(*), COUNT(q.id)
+FROM tb_cdrs AS c
+LEFT JOIN tb_queue AS q ON q.id = c.msgid
+WHERE c.id >= :first AND c.id < :before;
+
+-- name: add_to_movement!
+UPDATE tb_ledger SET amount = amount + :amount WHERE id = :id;
+
+-- name: bump_prices!
+-- Tells every process that prices have changed; which, tb_packets says.
+UPDATE tb_settings SET value = CAST(value + 1 AS CHAR) WHERE name = 'prices';
+
+-- name: packets
+SELECT packet, service, revision FROM tb_packets ORDER BY packet, service;
+
+-- name: bump_packet!
+UPDATE tb_packets SET revision = revision + 1 WHERE packet = :packet AND service = :service;
+
+-- name: insert_packet!
+INSERT INTO tb_packets (packet, service, revision) VALUES (:packet, :service, 1);
+
+-- name: delete_prefix!
+DELETE FROM tb_prices WHERE packet = :packet AND service = :service AND prefix = :prefix;
+
+-- name: user_options
+-- The packet is the user's own, else that of the user's group.
+SELECT o.user_id, o.user_group, CASE WHEN o.packet <> '' THEN o.packet ELSE COALESCE(g.packet, '') END
+FROM tb_user_options AS o
+LEFT JOIN tb_groups AS g ON g.name = o.user_group;
+
+-- name: options_of
+SELECT user_group, packet FROM tb_user_options WHERE user_id = :user_id;
+
+-- name: update_user_options!
+UPDATE tb_user_options SET user_group = :user_group, packet = :packet WHERE user_id = :user_id;
+
+-- name: insert_user_options!
+INSERT INTO tb_user_options (user_id, user_group, packet) VALUES (:user_id, :user_group, :packet);
+
+-- name: groups
+SELECT g.name, g.packet, COUNT(o.user_id)
+FROM tb_groups AS g
+LEFT JOIN tb_user_options AS o ON o.user_group = g.name
+GROUP BY g.name, g.packet
+ORDER BY g.name;
+
+-- name: group_by_name
+SELECT packet FROM tb_groups WHERE name = :name;
+
+-- name: update_group!
+UPDATE tb_groups SET packet = :packet WHERE name = :name;
+
+-- name: insert_group!
+INSERT INTO tb_groups (name, packet) VALUES (:name, :packet);

@@ -203,3 +203,71 @@ LEFT JOIN tb_parts AS p ON q.stage = 4 AND p.message_id = q.id AND p.attempt = q
 LEFT JOIN tb_spellings AS s ON s.message_id = p.message_id AND s.part = p.part AND s.attempt = p.attempt
 LEFT JOIN tb_options AS o ON o.message_id = j.id
 ORDER BY q.id;
+
+-- name: blank_texts!
+UPDATE tb_messages SET text = '' WHERE id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: still_waiting
+SELECT id FROM tb_queue WHERE id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: messages_of
+SELECT t.id, t.created, t.direction, t.door, t.user_id, t.gateway_id, t.sender, t.target, t.text, t.coding, t.parts, t.duration,
+    t.price, t.cost, t.currency, t.client_ip, t.message_class, t.state, t.reason, t.comment, t.changed
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_messages AS t ON t.id = j.id
+ORDER BY t.id;
+
+-- name: movements_of
+SELECT t.id, t.user_id, t.msgid, t.kind, t.amount, t.created, t.comment
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_ledger AS t ON t.msgid = j.id
+ORDER BY t.id;
+
+-- name: delete_messages!
+DELETE FROM tb_messages WHERE id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: delete_options!
+DELETE FROM tb_options WHERE message_id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: delete_parts!
+DELETE FROM tb_parts WHERE message_id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: delete_spellings!
+DELETE FROM tb_spellings WHERE message_id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: delete_cdrs!
+DELETE FROM tb_cdrs WHERE id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: delete_movements!
+DELETE FROM tb_ledger WHERE msgid IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: insert_prices!
+INSERT INTO tb_prices (packet, service, prefix, valid_from, timetable, valid_to, price, connect_fee, minimum)
+SELECT :packet, :service, j.prefix, j.valid_from, j.timetable, j.valid_to, j.price, j.connect_fee, j.minimum
+FROM (SELECT value->>0 AS prefix, value->>1 AS valid_from, value->>2 AS timetable, value->>3 AS valid_to,
+    value->>4 AS price, value->>5 AS connect_fee, value->>6 AS minimum FROM json_each(:rows)) AS j;
+
+-- name: delete_prices!
+-- Called until it finds none.
+DELETE FROM tb_prices WHERE packet = :packet AND service = :service;
+
+-- name: price_page
+-- The next ones after (prefix, valid_from, timetable), as one JSON value in no order, so that a thread that reads half a
+-- million of them seldom asks for the interpreter lock.
+SELECT json_group_array(
+    json_array(p.prefix, p.valid_from, p.timetable, p.valid_to, p.price, p.connect_fee, p.minimum)
+)
+FROM (
+    SELECT prefix, valid_from, timetable, valid_to, price, connect_fee, minimum
+    FROM tb_prices
+    WHERE packet = :packet AND service = :service AND prefix >= :prefix AND (prefix > :prefix
+        OR valid_from > :valid_from OR (valid_from = :valid_from AND timetable > :timetable))
+    ORDER BY prefix, valid_from, timetable
+    LIMIT 1000
+) AS p;
+
+-- name: prices_at
+-- Of these packets, services and prefixes.
+SELECT p.packet, p.service, p.prefix, p.valid_from, p.timetable, p.valid_to, p.price, p.connect_fee, p.minimum
+FROM (SELECT value->>0 AS packet, value->>1 AS service, value->>2 AS prefix FROM json_each(:rows)) AS j
+CROSS JOIN tb_prices AS p ON p.packet = j.packet AND p.service = j.service AND p.prefix = j.prefix;

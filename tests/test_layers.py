@@ -17,7 +17,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
     {"log", "metrics"},
     {"sip", "smpp", "sms"},
     {"connectors", "store"},
-    {"accept", "directory", "dispatch", "intake", "recovery", "routebook", "routing", "tariffs", "telling", "upkeep"},
+    {"accept", "directory", "dispatch", "intake", "recovery", "routebook", "routing", "tariffs", "telling", "upkeep", "ways"},
     {"callback", "doors", "inbound", "web"},
     {"gateway"},
     {"commands"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from voipsms.config import GlobalSettings
 from voipsms.directory import Account, Directory
@@ -18,8 +17,9 @@ from voipsms.errors import (
     TooLong,
     UserInactive,
 )
-from voipsms.model import Coding, GatewayId, Message, MessageId, Micros, Millis, Msisdn, Submission, UserType
+from voipsms.model import Coding, Message, MessageId, Micros, Millis, Msisdn, Submission, UserType
 from voipsms.money import micros
+from voipsms.routing import Asked, Ways
 from voipsms.sms.numbers import Kind, Number, converts, read_number
 from voipsms.sms.segment import segment
 
@@ -32,13 +32,14 @@ def accept(
     submission: Submission,
     directory: Directory,
     settings: GlobalSettings,
-    gateways: Sequence[GatewayId],
+    ways: Ways,
     bill_to: str,
     message_id: MessageId,
     now: Millis,
 ) -> Message:
-    """The message that this submission becomes. `gateways`: those that may take it, in order. Raises Refused."""
-    target = _target(submission, settings)
+    """The message that this submission becomes. Raises Refused."""
+    number = _target(submission, settings)
+    target = Msisdn(number.digits)
     account = _payer(submission, directory, bill_to, settings.country)
     sender = _sender(submission, account, bill_to, settings.country)
     if directory.is_opted_out(target, sender):
@@ -47,6 +48,7 @@ def accept(
     if not text.isprintable():  # the quick look: hardly any is worth the thorough one
         text = _UNSENDABLE.sub("�", text)
     coding, parts = _measure_octets(submission, settings) if submission.octets else _measure(text, settings)
+    gateways = ways(Asked(target, sender, account.id, account.group, number.region, number.kind, now))
     if not gateways:
         raise NoGateway
     price = micros(settings.smsprice)
@@ -77,13 +79,13 @@ def accept(
     )
 
 
-def _target(submission: Submission, settings: GlobalSettings) -> Msisdn:
+def _target(submission: Submission, settings: GlobalSettings) -> Number:
     number = read_number(submission.target, settings.country)
     if not settings.enablesms:
         raise NotConverted
     if refusal := converts(settings.sendsmsmessages, number.kind):
         raise refusal
-    return Msisdn(number.digits)
+    return number
 
 
 def _payer(submission: Submission, directory: Directory, bill_to: str, country: str) -> Account:

@@ -86,6 +86,9 @@ class GlobalSettings:
         least=0, most=1,
     )  # fmt: skip
     smstimeout: float = key(15.0, "How long smsthread=0 waits for the provider", unit="seconds", least=0.1, most=3600)
+    smsrouting: int = key(
+        -1, "Ways out: -1 routes where there are any, 0 the first gateway alone, 1 routes alone", least=-1, most=1
+    )
     smsprice: Decimal = key(Decimal("0.05"), "Price of one message of smstime seconds", unit="currency", least=0)
     smstime: int = key(60, "Duration on the CDR of a message that a provider took", unit="seconds", least=1)
     smsrefund: bool = key(True, "Give the price back when a receipt says that the message was not delivered")

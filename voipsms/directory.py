@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voipsms.model import GatewayId, Micros, Msisdn, UserId, UserType
+from voipsms.routebook import read_routes
+from voipsms.routing import Routes
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class Account:
     currency: str
     ha1: Mapping[str, str] = field(default_factory=dict)  # digest algorithm → hash
     numbers: tuple[Msisdn, ...] = ()
+    group: str = ""
     pending: int = 0
 
     def affords(self, price: Micros) -> bool:
@@ -38,14 +41,16 @@ class Directory:
     by_number: dict[str, Account] = field(default_factory=dict)
     gateways: dict[str, GatewayId] = field(default_factory=dict)
     opted_out: frozenset[tuple[str, str]] = frozenset()
+    routes: Routes = field(default_factory=Routes)
 
     def load(
         self,
         users: Iterable[tuple[Any, ...]],
         numbers: Iterable[tuple[Any, ...]],
         opted_out: Iterable[tuple[Any, ...]],
+        routes: Iterable[tuple[Any, ...]] = (),
     ) -> None:
-        """Rows as the statements `users`, `user_numbers` and `opted_out` give them."""
+        """Rows as the statements `users`, `user_numbers`, `opted_out` and `routes` give them."""
         owned: dict[UserId, list[Msisdn]] = {}
         for number, owner in numbers:
             owned.setdefault(UserId(owner), []).append(Msisdn(number))
@@ -55,6 +60,7 @@ class Directory:
         self.by_id = {account.id: account for account in accounts}
         self.by_name = {account.name: account for account in accounts}
         self.by_number = {number: account for account in accounts for number in account.numbers}
+        self.routes = read_routes(routes)
         self.opted_out = frozenset((number, sender) for number, sender in opted_out)
 
     def _account(self, row: tuple[Any, ...], numbers: tuple[Msisdn, ...]) -> Account:

@@ -145,6 +145,11 @@ class GatewayQueue:
         self._draining = False
         self._forward: Callable[[Outgoing], None] | None = None  # where messages go that come after the end
 
+    @property
+    def usable(self) -> bool:
+        """Whether it is worth sending a message this way now."""
+        return self.connector.ready and not self._draining
+
     def __len__(self) -> int:
         held = (self._waiting, self._ready, self._due, self._tasks, self._unverified)
         return sum(map(len, held)) + self._starting

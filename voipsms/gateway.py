@@ -21,7 +21,7 @@ from voipsms.doors.sip import SipDoor
 from voipsms.errors import ConfigError, NodeLost, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.intake import Intake
-from voipsms.model import GatewayId, Micros, Receipt, UserId
+from voipsms.model import GatewayId, Message, Micros, Receipt, UserId
 from voipsms.recovery import Claimed, resume
 from voipsms.sip.endpoint import SipEndpoint, server_tls
 from voipsms.sip.trace import describe
@@ -33,6 +33,7 @@ from voipsms.store.open import engine_for, ensure, prepare
 from voipsms.store.reader import Reader
 from voipsms.store.select import DatabaseSelector
 from voipsms.upkeep import Accounts, Upkeep
+from voipsms.ways import Ways
 from voipsms.web.app import build
 from voipsms.web.server import WebServer
 
@@ -52,6 +53,7 @@ class Gateway:
         self._doors = doors
         self.directory = Directory()
         self.queues: dict[GatewayId, GatewayQueue] = {}
+        self.ways = Ways(self.directory, self.queues, config.sms)
         self._lost: asyncio.Future[NodeLost] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stack = contextlib.AsyncExitStack()
@@ -138,7 +140,9 @@ class Gateway:
         self._stack.push_async_callback(self._close_gateways)
 
     def _add_gateway(self, gateway_id: GatewayId, settings: GatewaySettings, connector: Connector) -> None:
-        self.queues[gateway_id] = GatewayQueue(gateway_id, settings, connector, self.journal, telling, self._expire)
+        self.queues[gateway_id] = GatewayQueue(
+            gateway_id, settings, connector, self.journal, telling, self._expire, self._reroute
+        )
         self._run(f"gateway {settings.name}", connector.run)
 
     def _connector(self, gateway_id: GatewayId, settings: GatewaySettings) -> Connector:
@@ -146,7 +150,11 @@ class Gateway:
             if queue := self.queues.get(gateway_id):
                 queue.pump()
 
-        return connector_for(gateway_id, settings, self, wake, folder=self.config.folder, selector=self._selector)
+        return connector_for(gateway_id, settings, self, wake, folder=self.config.folder, selector=self._selector, mail=self.config.mail)
+
+    def _reroute(self, outgoing: Outgoing) -> tuple[GatewayQueue, Message] | None:
+        message = self.ways.elsewhere(outgoing)
+        return (self.queues[message.gateway_id], message) if message else None
 
     async def receipt(self, receipt: Receipt) -> None:
         """Inbox: a provider's receipt; returns after the commit."""
@@ -179,7 +187,7 @@ class Gateway:
     async def _open_upkeep(self) -> None:
         config = self.config
         self.intake = Intake(
-            self.directory, self.journal, self.queues, self.ids, config.sms, config.sip.bill_to,
+            self.directory, self.journal, self.queues, self.ids, self.ways, config.sms, config.sip.bill_to,
             self.accounts.refresh_if_it_goes, telling,
         )  # fmt: skip
         self._upkeep = Upkeep(
@@ -247,6 +255,7 @@ class Gateway:
             return
         self.config = config
         self.intake.settings, self.intake.bill_to = config.sms, config.sip.bill_to
+        self.ways.settings = config.sms
         self.journal.refund = config.sms.smsrefund
         if self._doors:
             self._door.configure(config.sip)

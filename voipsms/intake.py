@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from voipsms.accept import accept
@@ -27,6 +27,7 @@ from voipsms.errors import (
     UserInactive,
 )
 from voipsms.model import GatewayId, Message, MessageId, Submission
+from voipsms.routing import Ways
 from voipsms.store.entries import Accept, Amend, Remember, Repeat
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal
@@ -59,6 +60,7 @@ class Intake:
         journal: Journal,
         queues: dict[GatewayId, GatewayQueue],
         ids: IdSource,
+        ways: Ways,
         settings: GlobalSettings,
         bill_to: str,
         refresh: Callable[[], Awaitable[bool]],
@@ -68,6 +70,7 @@ class Intake:
         self._journal = journal
         self._queues = queues
         self._ids = ids
+        self._ways = ways
         self.settings = settings
         self.bill_to = bill_to
         self._refresh = refresh  # True: the directory has changed
@@ -144,10 +147,7 @@ class Intake:
 
     def _decide(self, submission: Submission) -> Message:
         message_id = MessageId(self._ids.next())
-        gateways: Sequence[GatewayId] = tuple(self._queues)
-        return accept(
-            submission, self._directory, self.settings, gateways, self.bill_to, message_id, now_millis()
-        )  # fmt: skip
+        return accept(submission, self._directory, self.settings, self._ways, self.bill_to, message_id, now_millis())
 
     async def _commit(self, message: Message) -> Taken:
         queue = self._queues[message.gateway_id]

@@ -6,7 +6,6 @@ smallest priority number; routes that are equal in both share the load by weight
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -22,7 +21,13 @@ LONGEST_PREFIX = 15  # digits of an E.164 number
 class Table(Protocol):
     """A weekly time table."""
 
-    def covers(self, now: Millis) -> bool: ...
+    def holds(self, at: int) -> bool: ...
+
+
+class Whole(Protocol):
+    """A pattern that a whole text has to match."""
+
+    def fullmatch(self, text: str) -> object: ...
 
 
 class Asked(Value, frozen=True):
@@ -44,12 +49,12 @@ class Route:
     id: int
     gateway_id: GatewayId
     prefix: str = ""
-    pattern: re.Pattern[str] | None = None  # of the whole target
+    pattern: Whole | None = None  # of the whole target
     country: str = ""
     kind: Kind | None = None
     user_id: UserId | None = None
     group: str = ""
-    sender: re.Pattern[str] | None = None  # of the whole sender
+    sender: Whole | None = None  # of the whole sender
     table: Table | None = None
     priority: int = 1
     weight: int = 1
@@ -69,7 +74,7 @@ _CONDITIONS: tuple[tuple[str, Callable[[Route, Asked], bool]], ...] = (
     ("kind", lambda route, asked: route.kind is None or route.kind is asked.kind),
     ("pattern", lambda route, asked: route.pattern is None or bool(route.pattern.fullmatch(asked.target))),
     ("sender", lambda route, asked: route.sender is None or bool(route.sender.fullmatch(asked.sender))),
-    ("time", lambda route, asked: route.table is None or route.table.covers(asked.now)),
+    ("time", lambda route, asked: route.table is None or route.table.holds(asked.now)),
 )
 
 
@@ -113,6 +118,9 @@ def shared(equals: Sequence[Route], in_flight: Callable[[GatewayId], int], draw:
     if len(equals) == 1:
         return list(equals)
     return sorted(equals, key=lambda route: draw() ** ((1 + in_flight(route.gateway_id)) / route.weight), reverse=True)
+
+
+Ways = Callable[[Asked], Sequence[GatewayId]]  # the gateways that may take it, in order
 
 
 def gateways(

@@ -66,7 +66,7 @@ class Accounts:
 
 
 def _accounts(db: Database) -> tuple[list[tuple[object, ...]], ...]:
-    return db.read("users"), db.read("user_numbers"), db.read("opted_out")
+    return db.read("users"), db.read("user_numbers"), db.read("opted_out"), db.read("routes")
 
 
 class Upkeep:

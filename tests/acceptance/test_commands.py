@@ -27,7 +27,7 @@ CDR_KEYS = [
     "currency", "state", "reason", "comment",
 ]  # fmt: skip
 COMMANDS = (
-    "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user credit", "send", "explain", "cdr",
+    "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user credit", "send", "explain", "cdr", "route", "route add", "route list", "route del",
     "ledger", "ledger check", "smsc", "demo",
 )  # fmt: skip
 

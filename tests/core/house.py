@@ -24,6 +24,7 @@ from voipsms.store.journal import Journal
 from voipsms.store.reader import Reader
 from voipsms.store.sqlite import SqliteEngine
 from voipsms.upkeep import Accounts
+from voipsms.ways import Ways
 
 NUMBER = "36201234567"
 
@@ -87,7 +88,17 @@ async def house(folder: Path, carrier: Carrier, settings: GlobalSettings | None 
     line = queue(carrier, journal)  # type: ignore[arg-type]  # a real journal where the stage has paper
     line.gateway_id = gateway_id
     queues = {gateway_id: line}
-    intake = Intake(directory, journal, queues, ids, settings, "", accounts.refresh_if_it_goes, telling)
+    intake = Intake(
+        directory,
+        journal,
+        queues,
+        ids,
+        Ways(directory, queues, settings),
+        settings,
+        "",
+        accounts.refresh_if_it_goes,
+        telling,
+    )
     try:
         yield House(db, directory, queues, journal, intake, ids, accounts)
     finally:

@@ -21,13 +21,16 @@ from voipsms.errors import (
     TooLong,
     UserInactive,
 )
-from voipsms.model import Coding, Message, MessageId, Millis, Submission
+from voipsms.model import Coding, GatewayId, Message, MessageId, Millis, Submission
 
 
 def decide(
-    asked: Submission, settings: GlobalSettings = SETTINGS, gateways: tuple[int, ...] = (CARRIER,), bill_to: str = ""
+    asked: Submission,
+    settings: GlobalSettings = SETTINGS,
+    gateways: tuple[GatewayId, ...] = (CARRIER,),
+    bill_to: str = "",
 ) -> Message:
-    return accept(asked, directory(), settings, gateways, bill_to, MessageId(7), Millis(9))  # type: ignore[arg-type]
+    return accept(asked, directory(), settings, lambda asked: gateways, bill_to, MessageId(7), Millis(9))
 
 
 REFUSED: list[tuple[str, Submission, type[Refused]]] = [
@@ -133,7 +136,7 @@ def test_what_is_reserved_but_not_written_counts() -> None:
     known = directory()
     known.by_name["alice"].pending = 960_000
     with pytest.raises(NoCredit):
-        accept(submission(), known, SETTINGS, (CARRIER,), "", MessageId(7), Millis(9))
+        accept(submission(), known, SETTINGS, lambda asked: (CARRIER,), "", MessageId(7), Millis(9))
 
 
 @given(st.text(), st.text(), st.text(), st.sampled_from([0, 1, 2, 3]))

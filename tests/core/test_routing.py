@@ -25,8 +25,8 @@ class Until:
     def __init__(self, end: int) -> None:
         self._end = end
 
-    def covers(self, now: Millis) -> bool:
-        return now < self._end
+    def holds(self, at: int) -> bool:
+        return at < self._end
 
 
 MATCHES: dict[str, tuple[dict[str, object], str]] = {

@@ -15,11 +15,13 @@ from voipsms.errors import ConfigError, Refused, SubmitError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Coding, GatewayId, Message, MessageId, Submission
 from voipsms.money import decimal
-from voipsms.sms.numbers import read_number
+from voipsms.routing import Asked, Route
+from voipsms.sms.numbers import Number, read_number
 from voipsms.store.database import Database
 from voipsms.store.ids import now_millis
 from voipsms.store.open import engine_for
 from voipsms.store.select import DatabaseSelector
+from voipsms.ways import Idle, Ways
 
 Line = tuple[str, str]  # a step, and what it comes to
 
@@ -44,7 +46,7 @@ def _explain(arguments: Namespace) -> int:
     )  # fmt: skip
     directory = Directory()
     with database(config) as db:
-        directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"))
+        directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"), db.read("routes"))
         known = _gateways_by_id(db, config)
     lines, refused = run(_lines(config, submission, directory, known))
     write_rows(arguments.format, ("step", "result"), lines)
@@ -67,10 +69,12 @@ async def _lines(
     number = read_number(submission.target, config.sms.country)
     lines = [("target", f"{number.digits or submission.target}: {number.kind.value}")]
     try:
-        message = accept(submission, directory, config.sms, tuple(known), "", MessageId(0), now_millis())
+        ways = Ways(directory, dict.fromkeys(known, Idle()), config.sms, draw=lambda: 0.5)
+        message = accept(submission, directory, config.sms, ways, "", MessageId(0), now_millis())
     except Refused as refusal:
         return [*lines, ("refused", f"{refusal} ({refusal.code}, SIP {refusal.sip_code})")], True
-    lines += [*_decisions(message, directory), *_gateways(message, known)]
+    lines += [*_decisions(message, directory), *_routes(message, directory, number, known)]
+    lines += _gateways(message, known)
     lines += await _requests(config, message, known[message.gateway_id])
     return lines, False
 
@@ -84,10 +88,30 @@ def _decisions(message: Message, directory: Directory) -> Iterator[Line]:
     yield "price", f"{decimal(message.price)} {message.currency} for {message.duration} s (smsprice)"
 
 
+def _routes(
+    message: Message, directory: Directory, number: Number, known: dict[GatewayId, GatewaySettings]
+) -> Iterator[Line]:
+    """Every route, the matching ones first in their order, each with why it is or isn't taken."""
+    account = directory.by_id[message.user_id]
+    asked = Asked(
+        message.target, message.sender, account.id, account.group, number.region, number.kind, now_millis()
+    )  # fmt: skip
+    matching = [route for equals in directory.routes.matching(asked) for route in equals]
+    for place, route in enumerate(matching, 1):
+        yield f"route {route.id}", f"matches, place {place}: {_route(route, known)}"
+    for route, differs in directory.routes.considered(asked):
+        if differs:
+            yield f"route {route.id}", f"not this {differs}: {_route(route, known)}"
+
+
+def _route(route: Route, known: dict[GatewayId, GatewaySettings]) -> str:
+    gateway = known[route.gateway_id].name if route.gateway_id in known else "that is not configured"
+    return f"prefix {route.prefix or 'any'}, priority {route.priority}, weight {route.weight}, gateway {gateway}"
+
+
 def _gateways(message: Message, known: dict[GatewayId, GatewaySettings]) -> Iterator[Line]:
     for gateway_id, settings in known.items():
-        chosen = gateway_id == message.gateway_id
-        yield f"gateway {settings.name}", "chosen: the first in the file" if chosen else "not needed: it comes later"
+        yield f"gateway {settings.name}", "chosen" if gateway_id == message.gateway_id else "not chosen"
 
 
 async def _requests(config: Config, message: Message, settings: GatewaySettings) -> list[Line]:

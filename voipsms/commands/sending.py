@@ -12,7 +12,7 @@ from voipsms.commands.context import database, read_config, run, writing
 from voipsms.config import Config
 from voipsms.directory import Directory
 from voipsms.errors import BadUserData
-from voipsms.model import FAILED, FINAL, GatewayId, MessageId, Millis, State, Submission
+from voipsms.model import FAILED, FINAL, MessageId, Millis, State, Submission
 from voipsms.store.accounts import ADMIN, ensure_gateways
 from voipsms.store.commit import Commit
 from voipsms.store.database import Database
@@ -20,6 +20,7 @@ from voipsms.store.entries import Accept
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.node import is_dead
 from voipsms.store.orphans import Orphans
+from voipsms.ways import Idle, Ways
 
 LONGEST_VALIDITY = 63 * 7 * 86400  # seconds, 3GPP TS 23.040 §9.2.3.12.1
 LOOK = 0.1  # seconds between two looks at the message
@@ -34,9 +35,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     send.add_argument("--at", type=_time, default=Millis(0), metavar="T", help="not before: 2030-01-31T08:00 (UTC)")
     send.add_argument("--valid", type=_seconds, default=0, metavar="S", help="seconds that the provider shall try")
     send.add_argument("--hex", action="store_true", help="TEXT is a binary message in hexadecimal")
-    send.add_argument(
-        "--udh", type=_octets, default=b"", metavar="HEX", help="its header, length octet first"
-    )
+    send.add_argument("--udh", type=_octets, default=b"", metavar="HEX", help="its header, length octet first")
     send.add_argument("--timeout", type=float, default=60.0, help="seconds to wait; default %(default)s")
     send.add_argument("text")
     send.set_defaults(run=_send)
@@ -94,9 +93,9 @@ def submit(db: Database, ids: IdSource, config: Config, submission: Submission) 
     directory = Directory()
     with db.transaction():
         gateways = ensure_gateways(db, ids, [g.name for g in config.gateways], config.sms.currency)
-        directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"))
-        order: tuple[GatewayId, ...] = tuple(gateways.values())
-        message = accept(submission, directory, config.sms, order, "", MessageId(ids.next()), now_millis())
+        directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"), db.read("routes"))
+        ways = Ways(directory, dict.fromkeys(gateways.values(), Idle()), config.sms)
+        message = accept(submission, directory, config.sms, ways, "", MessageId(ids.next()), now_millis())
         commit = Commit(db, ids, now_millis(), 0, config.sms.smsrefund, Orphans())
         result = commit.write([Accept(message, started=False, ours=False)]).results[0]
     if isinstance(result, Exception):

@@ -87,7 +87,9 @@ async def _faults(config: Config) -> list[str]:
         faults.append("[global] smsurl: no gateway is configured")
     for settings in config.gateways:
         try:
-            connector = connector_for(GatewayId(0), settings, Nobody(), lambda: None, folder=config.folder)
+            connector = connector_for(
+                GatewayId(0), settings, Nobody(), lambda: None, folder=config.folder, mail=config.mail
+            )
             await connector.probe()
             await connector.close()
         except (SubmitError, ConfigError) as error:

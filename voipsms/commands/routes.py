@@ -1,0 +1,80 @@
+"""`route add`, `route list`, `route del`: which gateway takes which messages."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
+from dataclasses import fields
+
+from voipsms.commands.accounts import amount
+from voipsms.commands.context import database, read_config, writing
+from voipsms.commands.output import add_format, write_rows
+from voipsms.money import decimal
+from voipsms.routebook import KINDS, check
+from voipsms.store.routes import NewRoute, add_route, delete_route
+
+NAMES = (
+    "id", "prefix", "pattern", "country", "kind", "user", "group", "sender", "time", "priority", "weight", "gateway",
+    "ceiling",
+)  # fmt: skip
+
+
+_CONDITIONS = tuple(field.name for field in fields(NewRoute))
+
+
+def _weight(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 1000:
+        raise ArgumentTypeError("a weight is 1 to 1000")
+    return number
+
+
+def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
+    routes = parsers.add_parser("route", help="routing").add_subparsers(required=True, metavar="COMMAND")
+    add = routes.add_parser("add", help="makes a route; what is not given matches everything")
+    add.add_argument("--prefix", default="", metavar="P", help="the target begins so, e.g. 3620")
+    add.add_argument("--pattern", default="", metavar="RE", help="the whole target is such")
+    add.add_argument("--country", default="", metavar="CC", help="the target's, e.g. HU")
+    add.add_argument("--kind", choices=KINDS, default="", help="of the target")
+    add.add_argument("--user", default="", metavar="U", help="who pays")
+    add.add_argument("--group", default="", metavar="G", help="whose group of users")
+    add.add_argument("--sender", default="", metavar="RE", help="the whole sender is such")
+    add.add_argument("--time", default="", metavar="T", help='e.g. "Mon-Fri 08:00-18:00 Europe/Budapest"')
+    add.add_argument("--gateway", required=True, metavar="NAME")
+    add.add_argument("--priority", type=int, default=1, metavar="N", help="1 comes before 2; default: %(default)s")
+    add.add_argument("--weight", type=_weight, default=1, metavar="W", help="share among equals; default: %(default)s")
+    add.add_argument("--ceiling", type=amount, default=None, metavar="0.05", help="not where a message costs us more")
+    add.set_defaults(run=_add)
+    listing = routes.add_parser("list", help="shows the routes")
+    add_format(listing)
+    listing.set_defaults(run=_list)
+    delete = routes.add_parser("del", help="removes a route")
+    delete.add_argument("id", type=int)
+    delete.set_defaults(run=_delete)
+
+
+def _add(arguments: Namespace) -> int:
+    config = read_config(arguments)
+    asked = {name: getattr(arguments, name) for name in _CONDITIONS}
+    route = NewRoute(**asked | {"country": arguments.country.upper()})
+    check(route)
+    with writing(config) as (db, ids), db.transaction():
+        route_id = add_route(db, ids, route)
+    print(f"route {route_id} added")
+    return 0
+
+
+def _list(arguments: Namespace) -> int:
+    with database(read_config(arguments)) as db:
+        rows = [
+            (str(row[0]), *row[1:12], None if row[12] is None else decimal(row[12])) for row in db.read("listed_routes")
+        ]
+    write_rows(arguments.format, NAMES, rows)
+    return 0
+
+
+def _delete(arguments: Namespace) -> int:
+    config = read_config(arguments)
+    with writing(config) as (db, _), db.transaction():
+        delete_route(db, arguments.id)
+    print(f"route {arguments.id} removed")
+    return 0

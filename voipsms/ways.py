@@ -1,0 +1,81 @@
+"""Which gateways of this process may take a message now, in order: routes, `smsrouting`, and how each gateway fares."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from voipsms.config import GlobalSettings
+from voipsms.directory import Directory
+from voipsms.dispatch import Outgoing
+from voipsms.model import GatewayId, Message
+from voipsms.routing import Asked, gateways
+from voipsms.sms.numbers import read_number
+from voipsms.store.ids import now_millis
+from voipsms.values import replace
+
+
+class Line(Protocol):
+    """What waits for a gateway, and whether that takes anything now."""
+
+    @property
+    def usable(self) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+
+class Idle:
+    """Of a gateway that this process doesn't run."""
+
+    usable = True
+
+    def __len__(self) -> int:
+        return 0
+
+
+class Ways:
+    """Called with what is asked, it returns the gateways; usable ones come first, the others may be so again."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        queues: Mapping[GatewayId, Line],
+        settings: GlobalSettings,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._directory = directory
+        self._queues = queues
+        self._draw = draw
+        self.settings = settings
+
+    def __call__(self, asked: Asked) -> Sequence[GatewayId]:
+        if not self._by_routes():
+            return tuple(self._queues)[:1]
+        found = gateways(self._directory.routes.matching(asked), self._in_flight, self._draw)
+        return sorted((gateway for gateway in found if gateway in self._queues), key=self._is_out)
+
+    def _by_routes(self) -> bool:
+        """-1 guesses: by routes where there are any."""
+        mode = self.settings.smsrouting
+        return mode == 1 or (mode == -1 and len(self._directory.routes) > 0)
+
+    def _in_flight(self, gateway: GatewayId) -> int:
+        return len(self._queues[gateway]) if gateway in self._queues else 0
+
+    def _is_out(self, gateway: GatewayId) -> bool:
+        return not self._queues[gateway].usable
+
+    def elsewhere(self, outgoing: Outgoing) -> Message | None:
+        """A message that its gateway could not send, as it goes by another; None: there is none."""
+        message, tried = outgoing.message, outgoing.tried | {outgoing.message.gateway_id}
+        for gateway in self(self._asked(message)):
+            if gateway not in tried and self._queues[gateway].usable:
+                return replace(message, gateway_id=gateway)
+        return None
+
+    def _asked(self, message: Message) -> Asked:
+        number = read_number(f"+{message.target}", self.settings.country)
+        account = self._directory.by_id.get(message.user_id)
+        group = account.group if account else ""
+        return Asked(message.target, message.sender, message.user_id, group, number.region, number.kind, now_millis())
