@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voipsms.connectors.deliver_sm import Dialect, dialect_of, read
 from voipsms.gateway_settings import SmppSettings
@@ -184,3 +186,30 @@ def test_ids(msgid: str, written: str, tlvs: Tlvs, expected: str) -> None:
 def test_dialect_is_the_settings() -> None:
     smpp = SmppSettings(msgid="hex", receiptcodes="routo", alphabet="latin1")
     assert dialect_of(smpp) == Dialect("hex", "routo", "latin1")
+
+
+WORDS = st.sampled_from(
+    ["id:", "stat:", "err:", "sub:001", "dlvrd:001", "\n", "DELIVRD", "UNKNOWN", "253", "9" * 40, "ffff", "0x",
+     "²", "\0", " "]
+)  # fmt: skip
+TAGS = st.sampled_from([RECEIPTED_MESSAGE_ID, MESSAGE_STATE, NETWORK_ERROR_CODE])
+DIALECTS = st.builds(
+    Dialect, st.sampled_from(["auto", "hex", "dec"]), st.sampled_from(["smpp", "routo"]),
+    st.sampled_from(["gsm", "latin1"]),
+)  # fmt: skip
+
+
+@given(
+    st.lists(WORDS, max_size=12).map(lambda words: "".join(words).encode("utf-8")) | st.binary(max_size=60),
+    st.integers(0, 255),
+    st.integers(0, 255),
+    st.lists(st.tuples(TAGS, st.binary(max_size=5))),
+    DIALECTS,
+)  # fmt: skip
+def test_anything_can_be_read(
+    octets: bytes, esm_class: int, coding: int, tlvs: list[tuple[int, bytes]], dialect: Dialect
+) -> None:
+    pdu = deliver_sm(octets, esm_class, coding, tuple(tlvs))
+    assert isinstance(pdu.body, ShortMessage)
+    found = read(GATEWAY, pdu, pdu.body, dialect)
+    assert found is None or isinstance(found, str) or found.provider_id
