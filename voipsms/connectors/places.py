@@ -195,8 +195,8 @@ _XML_PLACES: dict[str, tuple[tuple[str, str], ...]] = {
 _XML_ESCAPES = {"text": "as_xml", '"': "as_xml", "'": "as_xml", "CDATA": "as_cdata"}
 _XML_HALF = re.compile(r"&[#\w]*\Z")
 _XML_HALF_MARKS = {
-    "a tag": re.compile(r"<[![CDAT]*-?\Z"), "text": re.compile(r"\]+\Z"), "CDATA": re.compile(r"\]+\Z"),
-    "a comment": re.compile(r"-+\Z"), "a declaration": re.compile(r"\?\Z"),
+    "a tag": re.compile(r"<[![CDAT]*-?\Z"), "text": re.compile(r"\]\Z"), "CDATA": re.compile(r"\]\Z"),
+    "a comment": re.compile(r"-\Z"), "a declaration": re.compile(r"\?\Z"),
 }  # fmt: skip
 _XML_DOCTYPE = re.compile(r"<!DOCTYPE")
 _XML_MARKS = {place: re.compile("|".join(re.escape(mark) for mark, _ in marks)) for place, marks in _XML_PLACES.items()}

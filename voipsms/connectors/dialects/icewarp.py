@@ -28,7 +28,7 @@ class _Variable:
 
 
 _DATA: Final = _Variable("message|payload(octets)", ("message", "octets"), octets=True, of_message=True)
-_VARIABLES: Final = {
+VARIABLES: Final = {
     "number": _Variable("tonum|e164", ("tonum",)),
     "data": _DATA,
     "body": _DATA,
@@ -48,12 +48,12 @@ _BY_VALUE: Final = {
 }  # fmt: skip
 _ENCODERS: Final = {"hex": "hex", "b64": "b64"}
 _WITH_VALUE: Final = frozenset({"value", "charset", "interprefix"})
-_WORDS: Final = (*_BY_MESSAGE, *_ENCODERS, "unicode", "len", "value=", "charset=", "interprefix=")
+MODIFIERS: Final = (*_BY_MESSAGE, *_ENCODERS, "unicode", "len", "value=", "charset=", "interprefix=")
 MOST_ENCODERS: Final = 4  # each makes the text longer
 
 _MARK = re.compile(r"%([A-Za-z_]+)\s*(;[^%]*)?%")
 _HEX = re.compile(r"[0-9A-Fa-f]{2}")
-MARKS = re.compile(rf"%(?:{'|'.join((*_VARIABLES, 'messageid'))})\s*[;%]", re.IGNORECASE)
+MARKS = re.compile(rf"%(?:{'|'.join((*VARIABLES, 'messageid'))})\s*[;%]", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -68,8 +68,8 @@ class _Chain:
     def read(self, word: str, at: int) -> None:
         name, equals, text = word.partition("=")
         name = re.sub(r"\s", "", name).lower()
-        if name + equals not in _WORDS:
-            raise Misplaced(at, f"unknown modifier ;{name}; did you mean ;{nearest(name + equals, _WORDS)}?")
+        if name + equals not in MODIFIERS:
+            raise Misplaced(at, f"unknown modifier ;{name}; did you mean ;{nearest(name + equals, MODIFIERS)}?")
         if name in _BY_MESSAGE:
             self.conditions.append(name)
         elif name in _ENCODERS:
@@ -112,7 +112,7 @@ class _Chain:
 
 
 def _pieces(name: str, modifiers: str, at: int, modifiers_at: int) -> list[Piece]:
-    variable, chain = _VARIABLES[name], _Chain()
+    variable, chain = VARIABLES[name], _Chain()
     place = modifiers_at
     for word in modifiers.split(";"):
         if word.strip():
@@ -137,13 +137,13 @@ def read(text: str, at: int, extra: Sequence[str]) -> tuple[list[Piece], list[Se
     start = end = 0
     while found := _MARK.search(text, end):
         name, place = found[1].lower(), at + found.start()
-        if name not in _VARIABLES and name not in extra:
+        if name not in VARIABLES and name not in extra:
             if not _HEX.match(name):
-                raise Misplaced(place, f"unknown variable {found[0]}; did you mean %{nearest(name, _VARIABLES)}%?")
+                raise Misplaced(place, f"unknown variable {found[0]}; did you mean %{nearest(name, VARIABLES)}%?")
             end = found.start() + 3
             continue
         pieces.append(Literal(text[start : found.start()], at + start))
-        if name in _VARIABLES:
+        if name in VARIABLES:
             pieces += _pieces(name, found[2] or "", place, at + found.start(2))
         else:
             pieces.append(Value(name, place, frozenset({name}), number=True))
