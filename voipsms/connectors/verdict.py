@@ -277,7 +277,10 @@ def judge(status: int, text: str, said: Rules = NO_RULES, location: str = "") ->
 
 def comment(status: int, text: str) -> str:
     """`HTTP 400: ERR: 114, …`, on one line, for the CDR."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * LONGEST_COMMENT]).split())
+    line = text[: 4 * LONGEST_COMMENT]
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else " " for c in line)
+    line = " ".join(line.split())
     return f"HTTP {status}: {line}"[:LONGEST_COMMENT] if line else f"HTTP {status}"
 
 
