@@ -109,7 +109,7 @@ def find(directory: Directory, name: str, country: str) -> Account | None:
 def _sender(submission: Submission, account: Account, bill_to: str, country: str) -> str:
     """A user sends from one of the numbers of that user; who pays for others, and admins, from what they say."""
     said = read_number(submission.sender, country)
-    free = account.type is UserType.ADMIN or account.name == bill_to
+    free = submission.free_sender or account.type is UserType.ADMIN or account.name == bill_to
     if not free and account.numbers and said.digits not in account.numbers:
         return account.numbers[0]
     return _spelled(said, submission.sender)

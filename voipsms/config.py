@@ -56,6 +56,10 @@ def _country(text: str) -> str:
     return text.upper()
 
 
+def _lines(text: str) -> str:
+    return text.replace("\\n", "\n")
+
+
 def _database_url(text: str) -> str:
     try:
         url = urlsplit(text)
@@ -97,6 +101,15 @@ class GlobalSettings:
         "", "Country whose national numbers are understood, such as HU; empty: international numbers only",
         parse=_country,
     )  # fmt: skip
+    usesmsprefixsp: bool = key(
+        False, "Let the procedure v_dialplansms (on SQLite the query in v_dialplansms.sql) rewrite the target number"
+    )
+    smssignature: str = key("", "Text after every message; \\n: a new line", parse=_lines)
+    smsadvprefix: str = key("", "Text in front of every message; \\n: a new line", parse=_lines)
+    smsadv: bool = key(False, "Put an advertisement (tb_advertisement) in front of every message")
+    smsadvvalue: Decimal = key(
+        Decimal("0"), "Credit for the user for each advertisement, up to the message's price", unit="currency", least=0
+    )
     maxparts: int = key(10, "The longest text taken, in SMS parts", unit="parts", least=1, most=255)
     transliterate: bool = key(False, "Replace characters that would force UCS-2 by their nearest GSM 03.38 ones")
     smsexpire: int = key(

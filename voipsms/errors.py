@@ -63,6 +63,11 @@ class OptedOut(Refused):
     text = "The recipient has opted out"
 
 
+class Blocked(Refused):
+    code = "blocked"
+    text = "Blocked by a rule"
+
+
 class NoCredit(Refused):
     code = "no_credit"
     sip_code = 402
@@ -152,9 +157,8 @@ class ProviderBusy(Refused):
 REFUSALS: dict[str, type[Refused]] = {
     kind.code: kind
     for kind in (
-        Refused, NobodyToBill, UserInactive, OptedOut, NoCredit, NotConverted, ImpossibleNumber, EmptyText, BadUserData,
-        TooLong,
-        NoGateway, Unavailable, ProviderRefused, ProviderBusy,
+        Refused, NobodyToBill, UserInactive, OptedOut, Blocked, NoCredit, NotConverted, ImpossibleNumber, EmptyText,
+        BadUserData, TooLong, NoGateway, Unavailable, ProviderRefused, ProviderBusy,
     )
 }  # fmt: skip
 

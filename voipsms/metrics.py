@@ -20,7 +20,9 @@ from prometheus_client import (
     generate_latest,
 )
 
-Counted = Literal["accepted", "refused", "submits", "receipts", "malformed", "commit_rows", "commit_failures"]
+Counted = Literal[
+    "accepted", "refused", "submits", "receipts", "malformed", "rules", "rewritings", "commit_rows", "commit_failures"
+]
 Measured = Literal["queue", "gateway_up", "store_up", "listener_up"]
 Child = TypeVar("Child", Counter, Gauge)
 
@@ -45,6 +47,8 @@ _COUNTERS: dict[Counted, Counter] = {
     "submits": _counter("submits", "Parts offered to a provider", "gateway", "outcome"),
     "receipts": _counter("receipts", "Receipts by what they said; unmatched: for no part of ours", "state"),
     "malformed": _counter("malformed", "Input that its protocol does not allow", "door"),
+    "rules": _counter("rules", "What rules asked to be done, and what became of it", "action", "outcome"),
+    "rewritings": _counter("rewritings", "Numbers given to v_dialplansms, and what became of them", "outcome"),
     "commit_rows": _counter("commit_rows", "Rows written by commits"),
     "commit_failures": _counter("commit_failures", "Commits that failed and were tried anew"),
 }

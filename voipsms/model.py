@@ -72,6 +72,7 @@ class Submission(Value, frozen=True):
     udh: bytes = b""  # a binary message's own user data header, with its length octet
     due: Millis = Millis(0)  # not to be sent before; 0: at once
     valid: int = 0  # seconds after which the provider shall give up; 0: as long as it keeps messages
+    free_sender: bool = False  # a rule of the operator wrote the sender: it need not be a number of the payer
 
 
 class Message(Value, frozen=True):

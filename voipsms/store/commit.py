@@ -142,7 +142,9 @@ class Commit:
         stage = Stage.STARTED if accept.started else Stage.WAITING
         node = self._node if accept.ours else 0
         self._rows["insert_queue"].append((m.id, node, int(stage), int(accept.started), m.due or m.created))
-        self._move_money(m.user_id, m.id, "reserve", -m.price)
+        self._move_money(m.user_id, m.id, "reserve", -m.price - accept.credit)
+        if accept.credit:
+            self._move_money(m.user_id, m.id, "advert", accept.credit)
 
     # -- money
 

@@ -24,6 +24,7 @@ class Accept(Value, frozen=True):
     message: Message
     started: bool  # dispatch submits it as soon as this is committed
     ours: bool = True  # False: whoever is running shall send it
+    credit: Micros = Micros(0)  # for the advertisement in it (smsadvvalue); its price is what is left to pay
 
 
 class Remember(Value, frozen=True):
