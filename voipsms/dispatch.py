@@ -158,7 +158,9 @@ class GatewayQueue:
 
     def keeps(self, message: Message) -> bool:
         """Whether it is too early for this message: its provider wouldn't wait for the time."""
-        return bool(message.due) and message.due > now_millis() and not isinstance(self.connector, Scheduler)
+        if not message.due or message.due <= now_millis():
+            return False
+        return not (isinstance(self.connector, Scheduler) and self.connector.schedule(message))
 
     def reserve(self, parts: int) -> bool:
         """A place for a message that is about to be accepted; True: add it with `reserved` after its commit."""

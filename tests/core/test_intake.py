@@ -193,8 +193,10 @@ async def test_the_provider_is_slower_than_the_sender_may_wait(tmp_path: Path) -
 class Calendar(Carrier):
     """Its provider keeps messages until they are due."""
 
+    scheduled = True
+
     def schedule(self, message: Message) -> str:
-        return str(message.due)
+        return str(message.due) if self.scheduled else ""
 
 
 @pytest.mark.parametrize("settings", [GlobalSettings(), AT_ONCE], ids=["at once", "waiting sender"])
@@ -208,6 +210,15 @@ async def test_due_later(tmp_path: Path, settings: GlobalSettings) -> None:
         await until(lambda: bool(carrier.seen))
         assert now_millis() >= due
         await until(lambda: at.rows("tb_queue") == [])
+
+
+async def test_a_provider_that_keeps_only_some(tmp_path: Path) -> None:
+    carrier = Calendar(taken)
+    carrier.scheduled = False
+    async with house(tmp_path, carrier) as at:
+        await at.intake.submit(replace(ASKED, due=Millis(now_millis() + 3_600_000)))
+        await settle()
+        assert (carrier.seen, len(next(iter(at.queues.values())))) == ([], 1)
 
 
 async def test_due_at_the_provider(tmp_path: Path) -> None:
