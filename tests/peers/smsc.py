@@ -1,14 +1,22 @@
-"""The SMSC simulator as operators start it: `voipsms smsc`."""
+"""The SMSC simulator: as operators start it, `voipsms smsc`, and in a thread of the test, which can change its mind."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from tests.peers.ports import free_port
 from tests.peers.program import Program, tcp_open, wait_until
+from voipsms.smpp.behaviour import Options
+from voipsms.smpp.faults import Strike
+from voipsms.smpp.simulator import Simulator
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +44,49 @@ class SmscCommand(Program):
     def saw(self, count: int, target: str = "") -> None:
         """Waits until so many submits are logged. Raises TimeoutError."""
         wait_until(lambda: len(self.submits(target)) >= count, f"{count} submits", pause=0.05)
+
+
+class LiveSmsc:
+    """A simulator on a loop and a thread of its own; everything here is called from the test's thread."""
+
+    def __init__(self, options: Options | None = None) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._simulator = Simulator(options)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._run(self._simulator.start)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._run(self._simulator.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def port(self) -> int:
+        return self._simulator.port
+
+    def count(self, name: str) -> int:
+        return self._simulator.counts[name]
+
+    def strike(self, *strikes: Strike) -> None:
+        self._run(self._call(self._simulator.strike, *strikes))
+
+    def disconnect(self) -> None:
+        self._run(self._call(self._simulator.disconnect))
+
+    def _run(self, work: Callable[[], Awaitable[T]]) -> T:
+        async def run() -> T:
+            return await work()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    @staticmethod
+    def _call(work: Callable[..., object], *words: object) -> Callable[[], Awaitable[None]]:
+        async def call() -> None:
+            work(*words)
+
+        return call

@@ -172,11 +172,11 @@ class Client:
         delay = first
         for address in itertools.cycle(self._addresses):
             started = loop.time()
-            reason = await self._live(place, address, command_id)
+            reason, served = await self._live(place, address, command_id)
             if self._closing:
                 return
             self._errors[place] = reason
-            if loop.time() - started > longest:
+            if served or loop.time() - started > delay:  # or it held for a while, or took its time to fail
                 delay = first
             pause = delay * random.uniform(0.5, 1.0)
             log.warning("not bound", peer=str(address), reason=reason, again_in=round(pause, 1))
@@ -184,18 +184,18 @@ class Client:
             if address is self._addresses[-1]:
                 delay = min(delay * 2, longest)
 
-    async def _live(self, place: int, address: Server, command_id: int) -> str:
-        """One session from connect to its end; the reason of the end."""
+    async def _live(self, place: int, address: Server, command_id: int) -> tuple[str, bool]:
+        """One session from connect to its end; the reason of the end, and whether messages went through it."""
         try:
             link = await self._binder.bind(address, command_id)
         except GatewayDown as error:
-            return error.comment
+            return error.comment, False
         self._errors.pop(place, None)
         if self._closing:
             await self._binder.unbind(link)
-            return "closed"
+            return "closed", False
         self._adopt(link, str(address))
-        return await asyncio.shield(link.closed)
+        return await asyncio.shield(link.closed), link.session.served
 
     async def _bind_somewhere(self, command_id: int) -> Link:
         faults = []

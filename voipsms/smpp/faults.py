@@ -3,6 +3,7 @@ is taken all the same."""
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 from collections import Counter
@@ -142,22 +143,31 @@ class Strike:
     most: int = 0  # 0: without end
 
 
+@dataclass(slots=True)
+class _Loaded:
+    strike: Strike
+    fault: Fault
+    left: float
+
+
 class Dice:
     """Which fault strikes a request; one for all sessions of a simulator. Counts them as `fault NAME`."""
 
-    def __init__(self, strikes: Sequence[Strike], counts: Counter[str], seed: int) -> None:
-        self._strikes = [(strike, FAULTS[strike.name]) for strike in strikes]
+    def __init__(self, strikes: Sequence[Strike], counts: Counter[str], source: random.Random) -> None:
         self._counts = counts
-        self._random = random.Random(seed)
+        self._random = source
+        self.load(strikes)
+
+    def load(self, strikes: Sequence[Strike]) -> None:
+        self._strikes = [_Loaded(strike, FAULTS[strike.name], strike.most or math.inf) for strike in strikes]
 
     def throw(self, command_id: int) -> Fault | None:
-        place = PLACES.get(command_id)
-        for strike, fault in self._strikes:
-            key = f"fault {strike.name}"
-            over = strike.most and self._counts[key] >= strike.most
-            if fault.place is place and not over and self._random.random() < strike.share:
-                self._counts[key] += 1
-                return fault
+        for loaded in self._strikes:
+            meant = loaded.left and loaded.fault.place is PLACES.get(command_id)
+            if meant and self._random.random() < loaded.strike.share:
+                loaded.left -= 1
+                self._counts[f"fault {loaded.strike.name}"] += 1
+                return loaded.fault
         return None
 
 

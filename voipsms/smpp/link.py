@@ -19,7 +19,7 @@ LINGER: Final = 2.0  # seconds that a peer has to read the last PDUs of a sessio
 
 class Link(asyncio.Protocol):
     """`on_event` sees every event of the session, on the event loop, `on_writable` is called when the peer reads again
-    after it didn't; `closed` gets the reason of the end."""
+    after it didn't, or answers again; `closed` gets the reason of the end."""
 
     def __init__(
         self, session: Session, on_event: Callable[[Link, Event], None], on_writable: Callable[[], None] = lambda: None
@@ -69,8 +69,11 @@ class Link(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
+        doubted = self.session.doubted
         self.session.receive_data(data, self._loop.time())
         self._flush()
+        if doubted and not self.session.doubted:
+            self._on_writable()
 
     def pause_writing(self) -> None:
         # A peer that doesn't read is not read from either: its own requests can't pile up answers here.

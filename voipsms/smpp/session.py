@@ -98,6 +98,7 @@ class Session:
         self.side = side
         self.state = State.OPEN
         self.end_reason = ""
+        self.served = False  # it has carried a message, and its answer
         self.strays = 0  # PDUs that answer nothing we asked, or are no PDU and can't be answered
         self.peer_version = 0  # interface_version or sc_interface_version, as the peer told it; 0: it didn't
         self.takes_tlvs = True  # a peer of 3.3 doesn't know them
@@ -113,6 +114,7 @@ class Session:
         self._unbinding = False
         self._heard = now  # when the peer last sent a PDU
         self._enquired = False  # since then
+        self.doubted = False  # a message got no answer, and nothing has come from the peer since it left
         self._events: list[Event] = []
         self._octets: list[bytes] = []
 
@@ -120,8 +122,10 @@ class Session:
 
     @property
     def room(self) -> int:
-        """How many more messages the window takes; 0 while the session can't carry any."""
-        return self._window - self._in_window if self.submits and not self._unbinding else 0
+        """How many more messages the window takes; 0 while the session can't carry any, or may be dead."""
+        if self._unbinding or self.doubted or not self.submits:
+            return 0
+        return self._window - self._in_window
 
     @property
     def submits(self) -> bool:
@@ -163,6 +167,7 @@ class Session:
         """Answers a Request; of no effect when the session is over. A bind that is answered ESME_ROK binds."""
         if self.state in OVER:
             return
+        self.served = self.served or request.command_id in _WINDOWED
         if isinstance(request.body, Bind):
             self._learn(request.body.interface_version)
         if not self.takes_tlvs:
@@ -192,7 +197,8 @@ class Session:
             for frame in self._framer.frames():
                 if self.state in OVER:
                     return
-                self._heard, self._enquired = now, False
+                self._heard = now
+                self._enquired = self.doubted = False
                 self._receive(frame)
         except PduError as error:  # the framing itself: nothing after it can be trusted
             self._malformed(error)
@@ -234,15 +240,19 @@ class Session:
             if first.command_id in (ENQUIRE_LINK, UNBIND):
                 return self.close(f"no answer to {command_name(first.command_id)}")
             self._events.append(ResponseTimeout(sequence, first.command_id, first.context))
+            self.doubted = self.doubted or self._heard <= first.due - self._timers.response
         silence = now - self._heard
         if self._timers.inactivity and silence >= self._timers.inactivity:
             self.close(f"nothing received for {silence:.0f} s")
-        elif self._timers.enquire and silence >= self._timers.enquire and not self._enquired and self.state in BOUND:
+        elif self.state in BOUND and not self._enquired and (self.doubted or self._is_silent(silence)):
             self._enquired = True
             if not self._unbinding:
                 self.request(ENQUIRE_LINK, now)
 
     # -- inside --
+
+    def _is_silent(self, seconds: float) -> bool:
+        return 0 < self._timers.enquire <= seconds
 
     def _next_sequence(self) -> int:
         sequence = self._sequence % LAST_SEQUENCE + 1
@@ -327,6 +337,7 @@ class Session:
             self.close("unbound", State.UNBOUND)
         elif known.command_id != ENQUIRE_LINK:  # a generic_nack to that is a sign of life, too
             self._events.append(Response(pdu, known.command_id, known.context))
+            self.served = self.served or known.command_id in _WINDOWED
 
 
 def _left_away(tlvs: Tlvs) -> Tlvs:

@@ -19,7 +19,7 @@ from voipsms.ini import host_port
 from voipsms.smpp.behaviour import ENDINGS, USUAL, Behaviour, Options
 from voipsms.smpp.deliveries import mobile_originated, receipt
 from voipsms.smpp.events import Closed, Event, Request, Response, ResponseTimeout
-from voipsms.smpp.faults import Dice, FaultySession
+from voipsms.smpp.faults import Dice, FaultySession, Strike
 from voipsms.smpp.kept import Kept, KeptMessage
 from voipsms.smpp.link import Link
 from voipsms.smpp.outbox import Delivery, Outbox
@@ -78,7 +78,7 @@ class Simulator:
         self._second = (0, 0)  # which one, and the submits in it
         self._kept = Kept()
         self._outbox = Outbox(self.options, self.counts, self._links)
-        self._dice = Dice(self.options.faults, self.counts, self.options.seed)
+        self._dice = Dice(self.options.faults, self.counts, self._random)
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -122,6 +122,10 @@ class Simulator:
         for link in tuple(self._links):
             link.abort("disconnected")
 
+    def strike(self, *strikes: Strike) -> None:
+        """Other faults than before, on the sessions that are there, too; their counts begin anew."""
+        self._dice.load(strikes)
+
     # -- sessions --
 
     def _accept(self) -> Link:
@@ -133,11 +137,7 @@ class Simulator:
     def _session(self) -> Session:
         options, now = self.options, asyncio.get_running_loop().time()
         timers = Timers(options.enquire, 60.0, 0.0)
-        if options.faults:
-            return FaultySession(
-                Side.SMSC, now, dice=self._dice, window=options.window, timers=timers, watch=self._watch
-            )
-        return Session(Side.SMSC, now, window=options.window, timers=timers, watch=self._watch)
+        return FaultySession(Side.SMSC, now, dice=self._dice, window=options.window, timers=timers, watch=self._watch)
 
     async def _ask_by_outbind(self, host: str, port: int) -> None:
         """Whenever no session is there, the ESME is asked for one."""
