@@ -150,7 +150,10 @@ class Gateway:
             if queue := self.queues.get(gateway_id):
                 queue.pump()
 
-        return connector_for(gateway_id, settings, self, wake, folder=self.config.folder, selector=self._selector, mail=self.config.mail)
+        return connector_for(
+            gateway_id, settings, self, wake,
+            folder=self.config.folder, selector=self._selector, mail=self.config.mail,
+        )  # fmt: skip
 
     def _reroute(self, outgoing: Outgoing) -> tuple[GatewayQueue, Message] | None:
         message = self.ways.elsewhere(outgoing)

@@ -313,6 +313,6 @@ async def test_credentials_are_in_no_log_wherever_they_stand(provider: Provider,
     )  # fmt: skip
     assert (await submit(connector)).comment == "HTTP 200: OK /echo/*** x=***"
     assert not any(secret in str(traced.fields) for secret in ("pass/word", "pass%2Fword", "ke&y", "ke%26y"))
-    shown = "\n".join(connector.describe(message("text")))
+    shown = "\n".join(await connector.describe(message("text")))
     assert "/echo/" in shown
     assert not any(secret in shown for secret in ("pass/word", "pass%2Fword", "ke&y", "ke%26y"))

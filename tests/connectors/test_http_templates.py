@@ -48,7 +48,7 @@ async def test_a_statement_s_answer_is_a_value(provider: Provider, connect: Conn
     await submit(connector, "a&b'")
     assert database.asked == [("SELECT name FROM t WHERE n = ? AND m = ?", ["36209876543", "a&b'"])]
     assert parse_qsl(provider.requests[0][1].partition("?")[2]) == [("name", "36209876543|a&b'"), ("t", "a&b'")]
-    assert "SELECT" in connector.describe(message())[0]
+    assert "SELECT" in (await connector.describe(message()))[0]
 
 
 @pytest.mark.parametrize("fault", [SubmitRefused("no row"), SubmitFailed("gone")], ids=["no row", "out of reach"])
@@ -62,7 +62,7 @@ async def test_a_statement_without_an_answer_sends_nothing(
 
 
 async def test_a_statement_without_a_database_is_refused(provider: Provider, connect: Connect) -> None:
-    with pytest.raises(RefusedHere, match="no database"):
+    with pytest.raises(SubmitRefused, match="no database"):
         await submit(connect(provider.url(f"ok?name={STATEMENT}")))
 
 

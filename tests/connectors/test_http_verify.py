@@ -98,7 +98,7 @@ async def test_both_requests_are_logged(provider: Provider, connect: Connect) ->
     )
     await connector.verify(message(), "x")
     assert f"GET {provider.url('ok?second=x')}" in str(traced.fields["request"])
-    assert f"GET {provider.url('first?t=hello')}" in connector.describe(message())
+    assert f"GET {provider.url('first?t=hello')}" in await connector.describe(message())
 
 
 async def test_only_a_gateway_with_a_second_address_verifies(provider: Provider, connect: Connect) -> None:

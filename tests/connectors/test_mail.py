@@ -371,7 +371,7 @@ async def test_described_and_traced(server: MailServer, connect: Connect) -> Non
     await server.start()
     traces = Traces()
     connector = connect("mailto:[tonum]@sms.test?subject=[message]&bcc=b@x.test", trace=traces)
-    envelope, mail = connector.describe(message("hi"))
+    envelope, mail = await connector.describe(message("hi"))
     assert envelope == "MAIL FROM:<gw@acme.test> RCPT TO:<36209876543@sms.test> RCPT TO:<b@x.test>"
     assert "\r\nSubject: hi\r\n" in mail
     assert mail.endswith("\r\n\r\nhi\r\n")

@@ -79,7 +79,7 @@ async def test_faults_stop_the_start(url: str, fault: str) -> None:
 async def test_described_and_traced() -> None:
     traces = Traces()
     connector = NullConnector(GatewayId(2), GatewaySettings(smsurl="null:"), Wakes(), trace=traces)
-    assert connector.describe(message("hi")) == ["nothing leaves; null: from 36301234567 to 36209876543: hi"]
+    assert await connector.describe(message("hi")) == ["nothing leaves; null: from 36301234567 to 36209876543: hi"]
     await submit(connector, "secret text")
     (line,) = traces.lines
     assert line["request"] == "nothing leaves; null: from 3630*****67 to 3620*****43: *** (11)"

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shlex
 import sys
 import time
@@ -29,6 +28,8 @@ from voipsms.errors import (
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.model import GatewayId, State, Submitted
+
+HERE = Path().absolute()
 
 
 def write(folder: Path, text: str, name: str = "send.sh") -> Path:
@@ -171,7 +172,7 @@ async def test_looked_up(tmp_path: Path) -> None:
     await submit(connector)
     assert told(tmp_path)["argv"] == [" -x $(id)"]
     assert json.loads(str(told(tmp_path)["stdin"])).keys() == values(message()).keys()
-    assert connector.describe(message())[0].endswith("send.sh '{SELECT}'")
+    assert (await connector.describe(message()))[0].endswith("send.sh ' -x $(id)'")
     lonely = ProgramConnector(GatewayId(2), GatewaySettings(smsurl=url), Wakes(), tmp_path)
     with pytest.raises(SubmitRefused, match="no database"):
         await submit(lonely)
@@ -329,12 +330,12 @@ async def test_as_many_at_once_as_the_settings_say(tmp_path: Path) -> None:
 
 async def test_described(tmp_path: Path) -> None:
     connector = connect(tmp_path, "-p [password] 'a [message]'", password="geheim")
-    line, stdin = connector.describe(message("it's"))
+    line, stdin = await connector.describe(message("it's"))
     assert shlex.split(line) == [str(tmp_path / "send.sh"), "-p", "***", "a it's"]
     assert stdin.startswith('stdin: {"tonum": "36209876543", ')
     assert "geheim" not in stdin
     with pytest.raises(SubmitRefused):
-        connector.describe(message("\0"))
+        await connector.describe(message("\0"))
 
 
 async def test_traced_without_texts_and_secrets(tmp_path: Path) -> None:
@@ -353,8 +354,8 @@ async def test_traced_without_texts_and_secrets(tmp_path: Path) -> None:
     assert str(traces.lines[1]["answer"]).startswith("refused_by_provider: a program's argument can't hold")
 
 
-def test_the_path_is_the_config_s_folder_s() -> None:
+async def test_the_path_is_the_config_s_folder_s() -> None:
     at = ProgramConnector(GatewayId(2), GatewaySettings(smsurl="/bin/true x"), lambda: None, Path("conf"))
-    assert at.describe(message())[0] == "/bin/true x"
+    assert (await at.describe(message()))[0] == "/bin/true x"
     relative = ProgramConnector(GatewayId(2), GatewaySettings(smsurl="./a"), lambda: None, Path("conf"))
-    assert relative.describe(message())[0] == os.path.abspath("conf/a")
+    assert (await relative.describe(message()))[0] == str(HERE / "conf/a")

@@ -409,9 +409,9 @@ async def test_what_comes_unasked(trunk: SipTrunk, connect: Connect, method: str
 # -- what is shown ------------------------------------------------------------------------------------------------
 
 
-def test_described() -> None:
+async def test_described() -> None:
     connector = at("sip:[tonum]@trunk.test;transport=tcp", user="u", password="geheim")
-    peer, request = connector.describe(message("hi"))
+    peer, request = await connector.describe(message("hi"))
     assert peer == "to tcp:trunk.test:5060"
     assert request.startswith("MESSAGE sip:36209876543@trunk.test;transport=tcp SIP/2.0\r\n")
     assert request.endswith("\r\n\r\nhi")

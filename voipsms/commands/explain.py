@@ -120,8 +120,9 @@ async def _requests(config: Config, message: Message, settings: GatewaySettings)
     selector = DatabaseSelector(engine_for(config))
     try:
         connector: Connector = connector_for(
-            message.gateway_id, settings, Nobody(), lambda: None, folder=config.folder, selector=selector
-        )
+            message.gateway_id, settings, Nobody(), lambda: None,
+            folder=config.folder, selector=selector, mail=config.mail,
+        )  # fmt: skip
         if not isinstance(connector, Describer):
             return [("request", f"{settings.name} doesn't tell")]
         return [("request", text) for text in await connector.describe(message)]

@@ -90,8 +90,10 @@ async def _faults(config: Config) -> list[str]:
             connector = connector_for(
                 GatewayId(0), settings, Nobody(), lambda: None, folder=config.folder, mail=config.mail
             )
-            await connector.probe()
-            await connector.close()
+            try:
+                await connector.probe()
+            finally:
+                await connector.close()
         except (SubmitError, ConfigError) as error:
             faults.append(f"gateway {settings.name}: {error}")
     return faults

@@ -104,15 +104,14 @@ class Reachable(ABC):
     async def _look(self) -> None:
         await self.probe()
 
-    def describe(self, message: Message) -> Sequence[str]:
-        """What would leave; the results of `{SELECT …}` are not looked up for it."""
-        return self._shown(self._named(message))
+    async def describe(self, message: Message) -> Sequence[str]:
+        named = self._named(message)
+        return self._shown(named | await look_up(self._selects, named, self._selector))
 
     def _shown(self, named: Mapping[str, str]) -> list[str]:
         """Raises SubmitError."""
         hidden = {key: HIDDEN for key in _SECRETS if named.get(key)}
-        unknown = {one.name: "{SELECT}" for one in self._selects}
-        return [mask_body(line) for line in self._show({**unknown, **named, **hidden})]
+        return [mask_body(line) for line in self._show({**named, **hidden})]
 
     def _tell(self, message: Message, named: dict[str, str], began: float, answer: str) -> None:
         if self._trace is None:
