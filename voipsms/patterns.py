@@ -1,0 +1,63 @@
+"""Regular expressions of the operator's, which meet texts of anybody's: they can't hold up the house.
+
+`re` backtracks, and a text may have been written to make it. A search is therefore stopped by a timer of CPU time: the
+engine looks for signals as it goes, in the main thread, where the event loop runs.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import warnings
+from typing import Final
+
+from voipsms.errors import ConfigError, VoipSmsError
+
+LONGEST_SEARCH: Final = 0.05  # seconds of the process's CPU time
+
+
+class TooSlow(VoipSmsError):
+    """The pattern takes too long on this text."""
+
+
+def _stop(*_: object) -> None:
+    raise TooSlow("the pattern takes too long on this text")
+
+
+class Bounded:
+    """`with`: whatever is searched for inside takes LONGEST_SEARCH together, or TooSlow is raised. Not to be nested."""
+
+    def __enter__(self) -> None:
+        signal.setitimer(signal.ITIMER_VIRTUAL, LONGEST_SEARCH)
+
+    def __exit__(self, *_: object) -> None:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
+bounded: Final = Bounded()
+
+
+class Pattern:
+    """A regular expression from a setting. Raises ConfigError, which names `place` and the character.
+
+    `compiled`: itself, for several searches within one `bounded`.
+    """
+
+    def __init__(self, source: str, place: str, *, group: bool = False) -> None:
+        """`group`: its first group is what is looked for, so there must be one."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of sets in sets: they mean here what they always did
+                self.compiled = re.compile(source)
+        except (re.error, OverflowError, RecursionError) as error:
+            at = getattr(error, "pos", None)
+            where = f"character {at + 1}: " if at is not None else ""
+            raise ConfigError(f"{place}: {where}{getattr(error, 'msg', error)}") from error
+        if group and not self.compiled.groups:
+            raise ConfigError(f"{place}: must have a group, in round brackets, around the id")
+        signal.signal(signal.SIGVTALRM, _stop)
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """Raises TooSlow."""
+        with bounded:
+            return self.compiled.search(text)
