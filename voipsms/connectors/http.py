@@ -15,7 +15,7 @@ from voipsms.connectors.batch import Batches
 from voipsms.connectors.exchange import Answer, Exchange
 from voipsms.connectors.places import Unwritable
 from voipsms.connectors.port import Selector
-from voipsms.connectors.reachable import Reachable
+from voipsms.connectors.reachable import Reachable, look_up
 from voipsms.connectors.smpp_parts import Cutter
 from voipsms.connectors.template import Request, RequestTemplate, template_files
 from voipsms.connectors.verdict import Outcome, Verdict
@@ -62,9 +62,9 @@ class HttpConnector(Reachable):
         trace: LogMethod | None = None,
         mask: bool = True,
     ) -> None:
-        super().__init__(gateway_id, settings, wake, trace=trace, mask=mask)
+        super().__init__(gateway_id, settings, wake, selector=selector, trace=trace, mask=mask)
         self._template = RequestTemplate(settings, gateway_id=gateway_id, files=template_files(folder, gateway_id))
-        self._selector = selector
+        self._selects = self._template.selects
         self._rules = verdict.rules(settings)
         self._exchange = Exchange(settings, folder, *self._template.origin())
         self._requests = asyncio.Semaphore(settings.connections)
@@ -106,7 +106,7 @@ class HttpConnector(Reachable):
         return self._template.named(message, counter=next(self._counter), part=part)
 
     async def _send(self, message: Message, named: dict[str, str]) -> Submitted:
-        item = Item(message, await self._selected(self._template, named))
+        item = Item(message, named | await look_up(self._selects, named, self._selector))
         if self._batches is not None:
             # What this message's request says but for its target: only equal ones may share a request.
             said = render(self._template, item.named | {"tonum": "0"})
@@ -115,15 +115,6 @@ class HttpConnector(Reachable):
         if isinstance(result, SubmitError):
             raise result
         return result
-
-    async def _selected(self, template: RequestTemplate, named: dict[str, str]) -> dict[str, str]:
-        """With what the template's statements find. Raises SubmitError."""
-        if not template.selects:
-            return named
-        if self._selector is None:
-            raise RefusedHere("there is no database for the template's {SELECT …}")
-        found = {each.name: await self._selector.select(each.sql, each.bind(named)) for each in template.selects}
-        return named | found
 
     async def _send_all(self, items: Sequence[Item]) -> list[Submitted | SubmitError]:
         """What became of each; messages whose requests are the same but for the target. Raises SubmitError for all."""
@@ -200,10 +191,8 @@ def render(template: RequestTemplate, named: dict[str, str], targets: Sequence[s
 
 
 def lines(template: RequestTemplate, named: dict[str, str]) -> list[str]:
-    """The request, to read; statements that have not been asked stand for what they would find."""
-    request = render(template, {each.name: "{SELECT …}" for each in template.selects} | named)
-    lines = [
-        f"{request.method} {mask_url(request.url).replace(quote(HIDDEN), HIDDEN)}",
-        *mask_headers(request.headers).split("\r\n"),
-    ]
-    return [*lines, "", mask_body(request.body.decode("utf-8", "replace"))] if request.body else lines
+    """The request, to read."""
+    request = render(template, named)
+    url = mask_url(request.url).replace(quote(HIDDEN), HIDDEN)
+    head = [f"{request.method} {url}", *mask_headers(request.headers).split("\r\n")]
+    return [*head, "", mask_body(request.body.decode("utf-8", "replace"))] if request.body else head

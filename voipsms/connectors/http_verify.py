@@ -9,6 +9,7 @@ from voipsms.connectors import verdict
 from voipsms.connectors.exchange import Exchange
 from voipsms.connectors.http import HttpConnector, Item, lines
 from voipsms.connectors.port import Selector
+from voipsms.connectors.reachable import look_up
 from voipsms.connectors.template import RequestTemplate
 from voipsms.connectors.words import TooSlow
 from voipsms.errors import OutcomeUnknown, SubmitError, SubmitFailed
@@ -43,7 +44,8 @@ class VerifyingHttpConnector(HttpConnector):
         nothing."""
         if not provider_id and "messageid" in self._question.names:
             raise SubmitFailed("the first answer had no message id to ask for")
-        named = await self._selected(self._question, self._question.named(message, messageid=provider_id))
+        named = self._question.named(message, messageid=provider_id)
+        named |= await look_up(self._question.selects, named, self._selector)
         answer = await self._ask(self._asked, self._question, Item(message, named))
         try:
             found = verdict.judge(answer.status, answer.text, self._rules, answer.location)
