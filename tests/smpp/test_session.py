@@ -17,15 +17,19 @@ from voipsms.smpp.pdu import (
     BIND_TRANSCEIVER,
     BIND_TRANSMITTER,
     CANCEL_SM,
+    CONGESTION_STATE,
     DATA_SM,
     DELIVER_SM,
     ENQUIRE_LINK,
     GENERIC_NACK,
+    MESSAGE_PAYLOAD,
     NOTHING,
     OUTBIND,
     QUERY_SM,
     REPLACE_SM,
     RESPONSE,
+    SAR_MSG_REF_NUM,
+    SC_INTERFACE_VERSION,
     SUBMIT_MULTI,
     SUBMIT_SM,
     SUBMIT_SM_RESP,
@@ -45,11 +49,20 @@ from voipsms.smpp.pdu import (
     Query,
     Replace,
     ShortMessage,
+    Tlvs,
     command_name,
 )
 from voipsms.smpp.session import LAST_SEQUENCE, NotAllowed, Session, Timers
 from voipsms.smpp.states import LEGAL, Side, State
-from voipsms.smpp.status import ESME_RALYBND, ESME_RBINDFAIL, ESME_RINVBNDSTS, ESME_RINVCMDID, ESME_RINVCMDLEN, ESME_ROK
+from voipsms.smpp.status import (
+    ESME_RALYBND,
+    ESME_RBINDFAIL,
+    ESME_RINVBNDSTS,
+    ESME_RINVCMDID,
+    ESME_RINVCMDLEN,
+    ESME_ROK,
+    ESME_ROPTPARNOTALLWD,
+)
 
 BODIES: dict[int, Body] = {
     BIND_TRANSMITTER: Bind("me"),
@@ -459,3 +472,182 @@ def test_no_octets_raise_anything(side: Side, state: State, pieces: list[bytes])
         session.on_timeout(now + 20)
     assert sum(isinstance(event, Closed) for event in session.events()) == session.is_over
     assert all(pdu.sequence_number >= 0 for pdu in sent(session))
+
+
+# -- what the peer is, and how it does -----------------------------------------------------------------------------
+
+
+def bound(version: int = 0x34, answer: Tlvs = (), window: int = 10) -> tuple[Session, Session]:
+    """An ESME that bound with this interface_version, and was answered with these TLVs."""
+    esme = Session(Side.ESME, 0, window=window, timers=TIMERS)
+    smsc = Session(Side.SMSC, 0, window=window, timers=TIMERS)
+    sequence = esme.request(BIND_TRANSCEIVER, 0, Bind("me", interface_version=version))
+    (asked,) = move(esme, smsc)
+    assert isinstance(asked, Request)
+    smsc.respond(asked.pdu, ESME_ROK, BindAnswer("smsc"))
+    smsc.data_to_send()
+    esme.receive_data(encode(BIND_TRANSCEIVER | RESPONSE, 0, sequence, BindAnswer("smsc"), answer), 0)
+    esme.events()
+    return esme, smsc
+
+
+VERSIONS: dict[str, tuple[int, Tlvs, bool]] = {  # our interface_version, the answer's TLVs, whether TLVs go out
+    "3.4": (0x34, (), True),  # SMSCs of 3.4 that don't say so are about
+    "3.4 at an SMSC of 3.4": (0x34, ((SC_INTERFACE_VERSION, b"\x34"),), True),
+    "3.4 at an SMSC of 3.3": (0x34, ((SC_INTERFACE_VERSION, b"\x33"),), False),
+    "3.4 at an SMSC of 5.0": (0x34, ((SC_INTERFACE_VERSION, b"\x50"),), True),
+    "3.4 at an SMSC that says nothing with it": (0x34, ((SC_INTERFACE_VERSION, b""),), True),
+    "3.3": (0x33, (), False),
+    "3.3 at an SMSC of 3.4": (0x33, ((SC_INTERFACE_VERSION, b"\x34"),), False),
+    "5.0": (0x50, ((SC_INTERFACE_VERSION, b"\x50"),), True),
+}
+
+
+@pytest.mark.parametrize("version, answer, tlvs", VERSIONS.values(), ids=VERSIONS.keys())
+def test_no_tlvs_towards_33(version: int, answer: Tlvs, tlvs: bool) -> None:
+    esme, _ = bound(version, answer)
+    assert esme.takes_tlvs is tlvs
+    assert esme.peer_version == (answer[0][1][0] if answer and answer[0][1] else 0)
+    extra: Tlvs = ((0x0204, b"\0\1"),)
+    esme.request(SUBMIT_SM, 0, BODIES[SUBMIT_SM], extra)
+    (submit,) = sent(esme)
+    assert submit.tlvs == (extra if tlvs else ())
+
+
+@pytest.mark.parametrize("tag", [MESSAGE_PAYLOAD, SAR_MSG_REF_NUM], ids=hex)
+def test_what_33_can_not_say_is_not_said_otherwise(tag: int) -> None:
+    esme, _ = bound(0x33)
+    with pytest.raises(PduError) as raised:
+        esme.request(SUBMIT_SM, 0, BODIES[SUBMIT_SM], ((tag, b"\0\1"),))
+    assert (raised.value.command_status, esme.room, esme.data_to_send()) == (ESME_ROPTPARNOTALLWD, 10, b"")
+
+
+@pytest.mark.parametrize("version, tlvs", [(0x33, ()), (0x34, ((0x0427, b"\2"),)), (0x50, ((0x0427, b"\2"),))])
+def test_an_smsc_reads_the_interface_version(version: int, tlvs: Tlvs) -> None:
+    _, smsc = bound(version)
+    assert smsc.peer_version == version
+    smsc.request(DELIVER_SM, 0, BODIES[DELIVER_SM], ((0x0427, b"\2"),))
+    (delivery,) = sent(smsc)
+    assert delivery.tlvs == tlvs
+
+
+CONGESTION = [
+    (b"\0", 10),
+    (b"\x50", 10),
+    (b"\x59", 10),
+    (b"\x5a", 5),
+    (b"\x63", 5),
+    (b"\x64", 1),
+    (b"\xff", 1),
+    (b"", 10),
+]
+
+
+@pytest.mark.parametrize("state, window", CONGESTION)
+def test_congestion_state_narrows_the_window(state: int, window: int) -> None:
+    """And widens it again; SMPP 5.0 §4.8.4.18."""
+    esme, _ = bound(0x50)
+    for value, expected in ((bytes((state,)), window), (b"", window), (b"\x1e", 10)):
+        sequence = esme.request(SUBMIT_SM, 0, BODIES[SUBMIT_SM])
+        esme.receive_data(encode(SUBMIT_SM_RESP, 0, sequence, Answer("1"), ((CONGESTION_STATE, value),)), 0)
+        esme.events()
+        assert esme.room == expected
+
+
+def test_a_window_that_shrinks_below_what_is_under_way() -> None:
+    esme, _ = bound(0x50)
+    first, *_ = (esme.request(SUBMIT_SM, 0, BODIES[SUBMIT_SM]) for _ in range(4))
+    esme.receive_data(encode(SUBMIT_SM_RESP, 0, first, Answer("1"), ((CONGESTION_STATE, b"\x64"),)), 0)
+    assert esme.room == 0
+    with pytest.raises(NotAllowed):
+        esme.request(SUBMIT_SM, 0, BODIES[SUBMIT_SM])
+
+
+@pytest.mark.parametrize("bind, taken", [(BIND_TRANSCEIVER, True), (BIND_RECEIVER, True), (BIND_TRANSMITTER, False)])
+@pytest.mark.parametrize("command_id", [DELIVER_SM, DATA_SM])
+def test_a_delivery_before_the_answer_to_the_bind(bind: int, taken: bool, command_id: int) -> None:
+    """Taken where the session is to receive: refused, it might never come again."""
+    esme, _ = pair()
+    esme.request(bind, 0, Bind("me"))
+    esme.data_to_send()
+    esme.receive_data(encode(command_id, 0, 99, BODIES[command_id]), 0)
+    asked = esme.events()
+    assert len(asked) == taken
+    for event in asked:
+        assert isinstance(event, Request)
+        esme.respond(event.pdu, ESME_ROK, Answer())
+    assert [pdu.command_status for pdu in sent(esme)] == [ESME_ROK if taken else ESME_RINVBNDSTS]
+
+
+def test_a_silent_peer_is_doubted_and_asked() -> None:
+    esme, smsc = pair(State.BOUND_TRX)
+    esme.request(SUBMIT_SM, 1, BODIES[SUBMIT_SM])
+    esme.data_to_send()
+    esme.on_timeout(31)
+    assert [type(event) for event in esme.events()] == [ResponseTimeout]
+    assert (esme.doubted, esme.room) == (True, 0)
+    (enquiry,) = sent(esme)
+    assert enquiry.command_id == ENQUIRE_LINK
+    smsc.receive_data(encode(ENQUIRE_LINK, 0, enquiry.sequence_number), 31)
+    move(smsc, esme, 31)
+    assert (esme.doubted, esme.room) == (False, 10)
+
+
+def test_a_silent_peer_that_stays_silent_is_given_up() -> None:
+    esme, _ = pair(State.BOUND_TRX)
+    esme.request(SUBMIT_SM, 1, BODIES[SUBMIT_SM])
+    esme.on_timeout(31)
+    esme.events()
+    esme.on_timeout(esme.next_timeout())
+    (closed,) = esme.events()
+    assert isinstance(closed, Closed)
+
+
+def test_a_peer_that_answers_others_is_not_doubted() -> None:
+    esme, _ = pair(State.BOUND_TRX)
+    esme.request(SUBMIT_SM, 1, BODIES[SUBMIT_SM])
+    other = esme.request(SUBMIT_SM, 2, BODIES[SUBMIT_SM])
+    esme.receive_data(encode(SUBMIT_SM_RESP, 0, other, Answer("1")), 20)
+    esme.data_to_send()
+    esme.on_timeout(31)
+    assert (esme.doubted, esme.room, esme.data_to_send()) == (False, 10, b"")
+
+
+def test_octets_that_are_no_pdu_yet_are_no_sign_of_life() -> None:
+    esme, _ = pair(State.BOUND_TRX)
+    esme.request(SUBMIT_SM, 1, BODIES[SUBMIT_SM])
+    esme.receive_data(struct.pack(">IIII", 60000, SUBMIT_SM_RESP, 0, 1), 20)
+    esme.on_timeout(31)
+    assert esme.doubted
+
+
+def test_served() -> None:
+    """By messages, not by binds and enquiries; either way round."""
+    esme, smsc = pair(State.BOUND_TRX)
+    esme.request(ENQUIRE_LINK, 0)
+    move(esme, smsc)
+    move(smsc, esme)
+    assert (esme.served, smsc.served) == (False, False)
+    esme.request(SUBMIT_SM, 0, BODIES[SUBMIT_SM])
+    (asked,) = move(esme, smsc)
+    assert isinstance(asked, Request)
+    smsc.respond(asked.pdu, ESME_ROK, Answer("1"))
+    smsc.request(ENQUIRE_LINK, 0)
+    move(smsc, esme)
+    assert (esme.served, smsc.served) == (True, True)
+
+
+def test_queries_and_the_like_take_their_place_in_the_window() -> None:
+    esme, _ = pair(State.BOUND_TX)
+    for number, command_id in enumerate((SUBMIT_MULTI, DATA_SM, QUERY_SM, CANCEL_SM, REPLACE_SM), 1):
+        esme.request(command_id, 0, BODIES[command_id])
+        assert esme.room == 10 - number
+
+
+def test_outbind_where_nobody_is_bound() -> None:
+    esme, smsc = pair()
+    smsc.request(OUTBIND, 0, Outbind("smsc", "secret"))
+    (asked,) = move(smsc, esme)
+    assert isinstance(asked, Request)
+    assert asked.pdu.body == Outbind("smsc", "secret")
+    assert (smsc.outstanding, esme.data_to_send()) == (0, b"")

@@ -53,7 +53,7 @@ class OutbindListener:
                 await self._serve()
                 await asyncio.sleep(AGAIN)
         finally:
-            for link in tuple(self._links):
+            for link in self._links - self._binding.keys():
                 link.close("no outbind any more")
 
     async def _serve(self) -> None:
@@ -64,8 +64,10 @@ class OutbindListener:
             log.warning("can't listen for outbind", host=host, port=port, reason=error.strerror or str(error))
             return
         self.port = server.sockets[0].getsockname()[1]
-        async with server:
-            await server.serve_forever()
+        try:
+            await asyncio.get_running_loop().create_future()  # until cancelled
+        finally:
+            server.close()  # without wait_closed, which waits for sessions that are to stay
 
     def outbound(self, link: Link, body: Outbind) -> None:
         """An outbind came on a link. One on a session that we opened ourselves means nothing."""

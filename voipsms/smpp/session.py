@@ -125,7 +125,8 @@ class Session:
         """How many more messages the window takes; 0 while the session can't carry any, or may be dead."""
         if self._unbinding or self.doubted or not self.submits:
             return 0
-        return self._window - self._in_window
+        room = self._window - self._in_window
+        return room if room > 0 else 0  # a window may shrink below what is under way
 
     @property
     def submits(self) -> bool:
