@@ -12,6 +12,7 @@ option   = https://…   Twilio posts receipts there; without it a message is AC
 from __future__ import annotations
 
 import re
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,16 +42,18 @@ def _e164(address: str) -> str:
 
 
 class Twilio:
-    """Raises TwilioException where the credentials are not whole."""
+    """Raises ValueError where the credentials are not whole."""
 
     def __init__(self, gateway: GatewaySettings) -> None:
+        if not gateway.user or not gateway.password:
+            raise ValueError("user, the account's SID, and password, its auth token, must be set")
         self._receipts = gateway.option
         http = TwilioHttpClient(timeout=gateway.timeout)
         # Nothing is repeated below us: it would be a second SMS.
         http.session.mount("https://", HTTPAdapter(pool_maxsize=gateway.connections, max_retries=0))
         self._session = http.session
         name = gateway.apikey or gateway.user
-        self._client = Client(name, gateway.password, gateway.user or None, http_client=http)
+        self._client = Client(name, gateway.password, gateway.user, http_client=http)
 
     def send(self, message: Message) -> Submitted:
         if message.octets:
@@ -61,7 +64,7 @@ class Twilio:
             raise _refusal(error) from error
         except RequestException as error:
             raise _failure(error) from error
-        except TwilioException as error:  # an answer that is none of Twilio's
+        except (TwilioException, JSONDecodeError) as error:  # an answer that is none of Twilio's
             raise OutcomeUnknown(f"Twilio: {type(error).__name__}") from error
         return Submitted(made.sid or "", State.ENROUTE if self._receipts else State.ACCEPTED, f"Twilio: {made.status}")
 
