@@ -273,14 +273,15 @@ def test_several_targets_where_they_cannot_stand(url: str, data: str, separator:
         template(BASE + url, data, smsbatch=2, smsbatchseparator=separator)
 
 
+LIST = template(BASE, '{"to":["[tonum]"],"z":1}', smsbatch=9, smsbatchseparator='","')
+QUERY = template(BASE + "?to=[tonum]&z=1", smsbatch=9)
+
+
 @settings(max_examples=100, deadline=None)
 @given(targets=st.lists(texts, min_size=1, max_size=4))
 def test_no_target_becomes_two(targets: list[str]) -> None:
-    request = template(
-        BASE + "?to=[tonum]&z=1", '{"to":["[tonum]"],"z":1}', smsbatch=9, smsbatchseparator='","'
-    ).render(message(), targets=targets)
-    assert json.loads(request.body or b"") == {"to": targets, "z": 1}
-    url = template(BASE + "?to=[tonum]&z=1", smsbatch=9).render(message(), targets=targets).url
+    assert json.loads(LIST.render(message(), targets=targets).body or b"") == {"to": targets, "z": 1}
+    url = QUERY.render(message(), targets=targets).url
     written = urlsplit(url).query.removesuffix("&z=1").removeprefix("to=").split(",")
     assert [dict(parse_qsl(f"x={one}", keep_blank_values=True))["x"] for one in written] == list(
         map(unsurrogated, targets)
@@ -306,11 +307,13 @@ def test_verify_by_get() -> None:
     "data, messageid, body",
     [
         ('{"id":[messageid]}', "17", b'{"id":17}'), ('{"id":[messageid]}', "017", b'{"id":"017"}'),
-        ("id={{ messageid }}", "a&b", b"id=a%26b"), ("id=%messageId%", "a&b", b"id=a%26b"),
+        ('{"to":[tonum]}', "", b'{"to":36209876543}'),
+        ("id={{ messageid }}", "a&b", b"id=a%26b"),
+        ("id=%messageId%", "a&b", b"id=a%26b"),
     ],
 )  # fmt: skip
 def test_verify_by_post(data: str, messageid: str, body: bytes) -> None:
-    told = GatewaySettings(smsurl=BASE, smsverifyurl=BASE, smssenddataverify=data)
+    told = GatewaySettings(smsurl=BASE, smsverifyurl=BASE, smssenddataverify=data, smsbatch=5)
     request = RequestTemplate(told, verify=True).render(message(), messageid=messageid)
     assert (request.method, request.body) == ("POST", body)
 

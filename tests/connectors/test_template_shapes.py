@@ -8,8 +8,10 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from email.parser import HeaderParser
 from functools import cache
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 from xml.etree import ElementTree
 
@@ -22,6 +24,7 @@ from tests.connectors.nasty import NASTY, texts, unsurrogated
 from voipsms.connectors import places
 from voipsms.connectors.places import Unwritable
 from voipsms.connectors.template import RequestTemplate, compile_value, values
+from voipsms.errors import ConfigError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Coding
 from voipsms.values import replace
@@ -247,3 +250,37 @@ def test_jinja_filters(chain: list[str], text: str) -> None:
     read = json.loads(sent.body or b"", object_pairs_hook=list)
     assert [key for key, _ in read] == ["a", "b", "z"]
     assert read[0][1] == read[1][1]
+
+
+# -- templates that nobody would write ----------------------------------------------------------------------------
+
+FRAGMENTS = (
+    *NASTY, "[tonum]", "[fromid]", "{SELECT ", "'[message]'", "}", "%data", ";hex", ";charset=", ";value=", ";len", "%",
+    "{{", "}}", "message", "|hex", "[:3]", " ~ ", "{% if ", "unicode", " %}", "{% else %}", "{% endif %}", "n",
+    "{% for n in targets %}", "{% endfor %}", "loop.last", "not ", "(", ")", "<a>", "</a>", "<![CDATA[", "&#", "a=",
+    "x", "1", "{%-",
+)  # fmt: skip
+TYPES = {
+    "form": "application/x-www-form-urlencoded", "json": "application/json", "xml": "text/xml", "text": "text/plain",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dialect", ["auto", "mizu", "icewarp", "jinja"])
+@settings(max_examples=150, deadline=None)
+@given(
+    written_=st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join),
+    kind=st.sampled_from(["url", "header", *TYPES]),
+    several=st.integers(1, 2),
+    text=texts,
+)
+def test_any_template_is_refused_or_works(dialect: str, written_: str, kind: str, several: int, text: str) -> None:
+    told: dict[str, Any] = {"url": {"smsurl": f"{BASE}?{written_}"}, "header": {"smssendheader": f"X: {written_}"}}.get(
+        kind, {"smssenddata": written_, "smssendheader": f"Content-Type: {TYPES.get(kind)}"}
+    )
+    told = {"smsurl": BASE, **told}
+    try:
+        compiled = RequestTemplate(GatewaySettings(**told, smsdialect=dialect, smsbatch=several))
+    except ConfigError:
+        return
+    with suppress(Unwritable):
+        compiled.render(message(text), selected={select.name: text for select in compiled.selects})

@@ -69,7 +69,7 @@ class Url(Place):
 
     def after(self, piece: Literal) -> tuple[str, Url]:
         _refuse(piece, _URL_FORBIDDEN)
-        sent = _URL_UNSAFE.sub(lambda found: quote(found[0]), piece.text)
+        sent = _URL_UNSAFE.sub(lambda found: quote(found[0], errors="replace"), piece.text)
         start = "" if self.within else self.start + piece.text
         authority = _AUTHORITY.match(start)
         if not self.within and (not authority or authority.end() == len(start)):

@@ -34,7 +34,7 @@ def _constant(piece: Value, settings: GatewaySettings) -> Literal:
     (name,) = piece.names if len(piece.names) == 1 else ("",)
     if name not in CONSTANTS or piece.filter:
         raise Misplaced(piece.at, "a value can't stand before the path of the URL")
-    return Literal(quote(getattr(settings, name), safe=":"), piece.at)
+    return Literal(quote(getattr(settings, name), safe=":", errors="replace"), piece.at)
 
 
 def without_userinfo(pieces: Sequence[Piece]) -> tuple[list[Piece], str]:
@@ -49,7 +49,7 @@ def without_userinfo(pieces: Sequence[Piece]) -> tuple[list[Piece], str]:
     if not userinfo:
         return list(pieces), ""
     places.url.after(Literal(userinfo[0], 0))  # for what is not allowed there
-    credentials = base64.b64encode(unquote(userinfo[2]).encode()).decode()
+    credentials = base64.b64encode(unquote(userinfo[2]).encode("utf-8", "replace")).decode()
     return [Literal(userinfo[1] + whole[userinfo.end() :], 0), *pieces[len(literals) :]], f"Basic {credentials}"
 
 
