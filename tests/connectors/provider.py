@@ -69,7 +69,7 @@ class Provider:
         self._faults: dict[str, Callable[[asyncio.Transport], Awaitable[None]]] = {
             "hang": self._hang, "reset": self._reset, "garbage": self._garbage, "half": self._half, "drip": self._drip,
             "slow-head": self._slow_head, "long-head": self._long_head, "endless-head": self._endless_head,
-            "reset-midway": self._reset_midway,
+            "reset-midway": self._reset_midway, "old": self._old,
         }  # fmt: skip
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
@@ -154,3 +154,10 @@ class Provider:
     async def _reset_midway(self, transport: asyncio.Transport) -> None:
         transport.write(b"HTTP/1.1 200 OK\r\nContent-Le")
         transport.abort()
+
+    async def _old(self, transport: asyncio.Transport) -> None:
+        """HTTP/1.0, whose answers end with the connection."""
+        transport.write(b"HTTP/1.0 200 OK\r\n\r\nID: ")
+        await asyncio.sleep(0)
+        transport.write(b"old-1")
+        transport.close()

@@ -141,7 +141,7 @@ async def test_a_pause_until_a_date(provider: Provider, connect: Connect) -> Non
 @pytest.mark.parametrize(
     "path, provider_id",
     [("gzip", "zipped-1"), ("deflate", "zipped-2"), ("not-gzip", "plain-1"), ("bomb", ""), ("brotli", ""),
-     ("chunked", "chunked-1")],
+     ("chunked", "chunked-1"), ("old", "old-1")],
 )  # fmt: skip
 async def test_packed_answers(provider: Provider, connect: Connect, path: str, provider_id: str) -> None:
     taken = await submit(connect(provider.url(path)))

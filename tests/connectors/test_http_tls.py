@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -178,6 +179,20 @@ async def test_a_bad_file_or_proxy_stops_the_start(
     with pytest.raises(ConfigError, match=r"^\[gateway:acme\] " + right) as caught:
         connect("https://a.test/", name="acme", options={"folder": pki.folder}, **fields)
     assert "hush" not in str(caught.value)
+
+
+async def test_nothing_was_sent_where_the_handshake_is_cut(connect: Connect) -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.transport.abort()
+
+    server = await asyncio.start_server(leave, "127.0.0.1", 0)
+    connector = connect(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    for attempt in (connector.probe(), submit(connector)):
+        with pytest.raises(GatewayDown):
+            await attempt
+    server.close()
+    await server.wait_closed()
 
 
 # -- proxies ------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -51,6 +52,17 @@ async def test_by_post(provider: Provider, connect: Connect) -> None:
     ((method, _, headers, body),) = provider.requests
     assert (method, headers["Content-Type"], headers["X-Key"]) == ("POST", "application/json", "k")
     assert body == b'{"id": "a\\"b"}'
+
+
+async def test_headers_of_a_file_hold_for_it(provider: Provider, connect: Connect, tmp_path: Path) -> None:
+    (tmp_path / "smssendheader_2.txt").write_text("Authorization: Bearer [apikey]")
+    (tmp_path / "smssenddata_2.txt").write_text("to=[tonum]")
+    connector = verifier(
+        connect, provider.url("ok"), provider.url("ok?id=[messageId]"), apikey="k", options={"folder": tmp_path}
+    )
+    await connector.verify(message(), "x")
+    ((method, _, headers, _),) = provider.requests
+    assert (method, headers["Authorization"]) == ("GET", "Bearer k")
 
 
 @pytest.mark.parametrize(

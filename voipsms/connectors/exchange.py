@@ -62,9 +62,9 @@ class Exchange:
 
     def __init__(self, settings: GatewaySettings, folder: Path, scheme: str, host: str, port: int) -> None:
         self._host, self._port = host, port
-        context = http_tls.client_context(settings, folder) if scheme == "https" or settings.certificate else None
+        named = settings.certificate or settings.certificatekey or settings.ca  # whose faults are told in any case
+        context = http_tls.client_context(settings, folder) if scheme == "https" or named else None
         self._tls = context if scheme == "https" else None
-        self._context = context
         self._proxy = Proxy.read(settings)
         credentials = self._proxy.headers if self._proxy else {}
         # They stand in the CONNECT for a tunnel, else in the request itself, of which the proxy takes them out.
@@ -82,7 +82,7 @@ class Exchange:
         tracing.on_request_headers_sent.append(_leaves)
         session = self._session = aiohttp.ClientSession(
             # How many there are at once is the connector's matter: here nothing waits for a free one.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=self._context or True),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE, ssl=self._tls or True),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, connect=self._connect, sock_connect=self._connect),

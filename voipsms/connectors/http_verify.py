@@ -10,7 +10,7 @@ from voipsms.connectors.exchange import Exchange
 from voipsms.connectors.http import HttpConnector, Item, lines
 from voipsms.connectors.port import Selector
 from voipsms.connectors.reachable import look_up
-from voipsms.connectors.template import RequestTemplate
+from voipsms.connectors.template import RequestTemplate, template_files
 from voipsms.connectors.words import TooSlow
 from voipsms.errors import OutcomeUnknown, SubmitError, SubmitFailed
 from voipsms.gateway_settings import GatewaySettings
@@ -36,7 +36,8 @@ class VerifyingHttpConnector(HttpConnector):
     ) -> None:
         super().__init__(gateway_id, settings, wake, folder=folder, selector=selector, trace=trace, mask=mask)
         self.verify_delay = settings.smsverifydelay / 1000
-        self._question = RequestTemplate(settings, gateway_id=gateway_id, verify=True)
+        files = template_files(folder, gateway_id)  # whose headers hold here, too
+        self._question = RequestTemplate(settings, gateway_id=gateway_id, files=files, verify=True)
         self._asked = Exchange(settings, folder, *self._question.origin())
 
     async def verify(self, message: Message, provider_id: str) -> Submitted:
