@@ -531,16 +531,7 @@ def test_an_smsc_reads_the_interface_version(version: int, tlvs: Tlvs) -> None:
     assert delivery.tlvs == tlvs
 
 
-CONGESTION = [
-    (b"\0", 10),
-    (b"\x50", 10),
-    (b"\x59", 10),
-    (b"\x5a", 5),
-    (b"\x63", 5),
-    (b"\x64", 1),
-    (b"\xff", 1),
-    (b"", 10),
-]
+CONGESTION = [(0, 10), (80, 10), (89, 10), (90, 5), (99, 5), (100, 1), (255, 1)]
 
 
 @pytest.mark.parametrize("state, window", CONGESTION)
