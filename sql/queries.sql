@@ -316,3 +316,26 @@ UPDATE tb_groups SET packet = :packet WHERE name = :name;
 
 -- name: insert_group!
 INSERT INTO tb_groups (name, packet) VALUES (:name, :packet);
+
+-- name: rules
+SELECT name, enabled, conditions, actions FROM tb_rules ORDER BY place;
+
+-- name: delete_rules!
+DELETE FROM tb_rules;
+
+-- name: insert_rule!
+INSERT INTO tb_rules (place, name, enabled, conditions, actions)
+VALUES (:place, :name, :enabled, :conditions, :actions);
+
+-- name: enable_rule!
+UPDATE tb_rules SET enabled = :enabled WHERE name = :name;
+
+-- name: adverts
+SELECT id, text, weight, valid_from, valid_to, user_groups FROM tb_advertisement ORDER BY id;
+
+-- name: insert_advert!
+INSERT INTO tb_advertisement (id, text, weight, valid_from, valid_to, user_groups)
+VALUES (:id, :text, :weight, :valid_from, :valid_to, :user_groups);
+
+-- name: delete_advert!
+DELETE FROM tb_advertisement WHERE id = :id;
