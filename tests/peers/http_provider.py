@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import socket
 import ssl
@@ -24,8 +25,15 @@ ANSWERS: dict[str, tuple[tuple[int, str] | None, ...]] = {
     "04": ((500, "oops"),),
     "05": (None,),
     "06": ((429, "slow down"), (200, "ID: 6")),
+    "07": ((200, "ID: 7"), (200, "ERR: it was not sent")),  # the second is that of a verify request
+    "08": ((200, "ID: 8"), None),
 }
 USUAL = ((200, "ID: abc-1"),)
+
+
+def _entry(number: str) -> dict[str, str]:
+    """What the answer to a batch says of one number."""
+    return {"to": number, "error": "no such number"} if number.endswith("01") else {"to": number, "id": f"b-{number}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,8 @@ class HttpProvider:
 
     def _answer(self, exchange: Exchange) -> tuple[int, str] | None:
         self.requests.append(exchange)
+        if exchange.path.startswith("/batch"):
+            return 200, json.dumps([_entry(number) for number in _TARGET.findall(exchange.path)])
         answers = ANSWERS.get(exchange.target[-2:], self.usual)
         turn, self._seen[exchange.target] = self._seen[exchange.target], self._seen[exchange.target] + 1
         return answers[min(turn, len(answers) - 1)]
