@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.connectors.messages import message
-from tests.connectors.rig import Traces, Wakes, submit
+from tests.connectors.rig import Traces, Wakes, submit, until
 from tests.connectors.trunk import PASSWORD, USER, SipTrunk
 from tests.peers import certificates
 from tests.peers.ports import free_port
+from tests.peers.sipp import Answerer
 from tests.sip.loops import on_both_loops
 from voipsms.connectors.sip import SipConnector
 from voipsms.connectors.sip_answer import Meaning, meaning, retry_after
@@ -430,6 +431,17 @@ async def test_traced_without_texts_and_secrets(connect: Connect) -> None:
         assert hidden not in shown
     assert traces.lines[-1]["answer"] == "SIP 202 Accepted"
     await trunk.stop()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_trunk_of_somebody_else_s(tmp_path: Path, connect: Connect, transport: str) -> None:
+    with Answerer(tmp_path, 202, transport) as sipp:
+        end = "" if transport == "udp" else f";transport={transport}"
+        header = "P-Asserted-Identity: <sip:[fromnum]@acme.test>"
+        connector = connect(f"sip:[tonum]@127.0.0.1:{sipp.port}{end}", smssendheader=header)
+        await connector.probe()
+        assert (await submit(connector, "Árvíztűrő")).state is State.ACCEPTED
+        await until(lambda: sipp.received() == [("<sip:36301234567@acme.test>", "Árvíztűrő")])
 
 
 @on_both_loops
