@@ -69,6 +69,8 @@ class Engine(Protocol):
 
     def select(self, connection: Any, sql: str, values: Sequence[str], seconds: float) -> Row | None: ...
 
+    def call(self, connection: Any, procedure: str, values: Mapping[str, object], seconds: float) -> Row | None: ...
+
 
 def load_queries(engine: Engine) -> Any:
     """The named statements of `sql/`, for one engine."""
@@ -142,6 +144,11 @@ class Database:
         """The first row of an operator's statement, `?` standing for each value; it can't write, and is stopped after
         so long. Raises Misstated, too."""
         return self._run(lambda connection: self.engine.select(connection, sql, values, seconds))
+
+    def call(self, procedure: str, values: Mapping[str, object], seconds: float) -> Row | None:
+        """The first row that an operator's procedure gives, or on SQLite a query with named parameters, which is
+        stopped after so long. Raises Misstated and Busy, too."""
+        return self._run(lambda connection: self.engine.call(connection, procedure, values, seconds))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

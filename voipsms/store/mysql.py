@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import pymysql
@@ -101,6 +102,31 @@ class MysqlEngine:
             finally:
                 if connection.open:
                     connection.rollback()
+
+    def call(self, connection: Any, procedure: str, values: Mapping[str, object], seconds: float) -> Row | None:
+        """No limit of the server's stops a procedure everywhere: its silence ends it, and then it is killed."""
+        marks = ", ".join(["%s"] * len(values))
+        connection._read_timeout = seconds  # PyMySQL has no other way to say it for one statement
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"CALL {procedure}({marks})", tuple(values.values()))
+                row: Row | None = cursor.fetchone()
+                return row
+        except pymysql.OperationalError as error:
+            if not connection.open:
+                self._kill(connection.thread_id())
+                raise Busy(f"{self._where}: {procedure} gives no answer within {seconds:g} s") from error
+            raise Misstated(str(error.args[-1])) from error
+        except (pymysql.ProgrammingError, pymysql.InternalError, pymysql.DataError) as error:
+            raise Misstated(str(error.args[-1])) from error
+
+    def _kill(self, thread: int) -> None:
+        """What nobody waits for any more shall not fill the server."""
+        try:
+            with closing(self.connect()) as connection, connection.cursor() as cursor:
+                cursor.execute("KILL %s", (thread,))
+        except pymysql.MySQLError:
+            return  # it has ended by itself, or the server has
 
     def ready_to_post(self, connection: Any, statements: Mapping[str, str]) -> None:
         """Several statements in one packet are allowed from `connect` on."""

@@ -78,11 +78,18 @@ class SqliteEngine:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def select(self, connection: Any, sql: str, values: Sequence[str], seconds: float) -> Row | None:
+        return self._ask(connection, sql, tuple(values), seconds)
+
+    def call(self, connection: Any, procedure: str, values: Mapping[str, object], seconds: float) -> Row | None:
+        """There are no procedures: it is a query."""
+        return self._ask(connection, procedure, values, seconds)
+
+    def _ask(self, connection: Any, sql: str, values: Any, seconds: float) -> Row | None:
         until = time.monotonic() + seconds
         connection.execute("PRAGMA query_only = ON").close()
         connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
         try:
-            with closing(connection.execute(sql, tuple(values))) as cursor:
+            with closing(connection.execute(sql, values)) as cursor:
                 row: Row | None = cursor.fetchone()
                 return row
         except (sqlite3.Error, sqlite3.Warning) as error:
