@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from voipsms import metrics
 from voipsms.errors import NodeLost, Refused, StoreError
-from voipsms.log import get_logger
+from voipsms.log import get_logger, masking
+from voipsms.masking import mask_number, mask_text
 from voipsms.model import Message, Receipt, Submission
 from voipsms.money import decimal
 from voipsms.store.entries import Entry
@@ -33,8 +34,16 @@ def outcome(message: Message, gateway: str, outcome: str, detail: str) -> None:
     tell = _message.info if outcome in _ENDS else _message.debug
     tell(
         outcome, id=message.id, user=message.user_id, sender=message.sender, target=message.target,
-        parts=message.parts, price=decimal(message.price), gateway=gateway, detail=detail,
+        parts=message.parts, price=decimal(message.price), gateway=gateway,
+        detail=_masked(detail, message) if masking() else detail,
     )  # fmt: skip
+
+
+def _masked(detail: str, message: Message) -> str:
+    """Some providers' answers repeat the number and the text."""
+    for whole, mask in ((message.text, mask_text), (message.target, mask_number), (message.sender, mask_number)):
+        detail = detail.replace(whole, mask(whole)) if whole in detail and len(whole) > 1 else detail
+    return detail
 
 
 def receipt(heard: Receipt, matched: bool) -> None:

@@ -107,7 +107,7 @@ def test_debug_shows_every_exchange(debug: Told) -> None:
     for words in (
         ("sip: in", "MESSAGE sip:"), ("sip: out", "SIP/2.0 401"), ("sip: out", "SIP/2.0 202"),
         ("smpp: pdu", "bind_transceiver "), ("smpp: pdu", "submit_sm "), ("smpp: pdu", "submit_sm_resp"),
-        ("smpp: pdu", "deliver_sm "), ("http exchange", "GET http://127.0.0.1"), ("message: receipt", "DELIVERED"),
+        ("smpp: pdu", "deliver_sm "), ("http: exchange", "GET http://127.0.0.1"), ("message: receipt", "DELIVERED"),
     ):  # fmt: skip
         assert debug.about(*words), words
 
