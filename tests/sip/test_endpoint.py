@@ -20,7 +20,7 @@ from voipsms.errors import ConfigError
 from voipsms.sip.endpoint import IncomingRequest, Peer, RequestTimeout, SipEndpoint, Unreachable, server_tls
 from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers
-from voipsms.sip.message import Request, Response, parse_message, response_to
+from voipsms.sip.message import Request, Response, answer_to, parse_message
 from voipsms.sip.stream import StreamParser
 
 
@@ -472,8 +472,8 @@ async def test_request_is_repeated_until_answered() -> None:
         request = parse_message(first)
         assert isinstance(request, Request)
         assert request.headers.get("Max-Forwards") == "70"
-        wire.sendto(response_to(request, 100).to_bytes())
-        wire.sendto(response_to(request, 404, to_tag="x").to_bytes())
+        wire.sendto(answer_to(request, 100))
+        wire.sendto(answer_to(request, 404, to_tag="x"))
         assert (await asking).status == 404
 
 

@@ -14,7 +14,7 @@ from tests.sip.messages import TYPICAL_OCTETS, changed, octets
 from voipsms.errors import ProtocolError
 from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers
-from voipsms.sip.message import Request, Response, UnsafeHeader, has_tag, parse_message, received_from, response_to
+from voipsms.sip.message import Request, Response, UnsafeHeader, answer_to, has_tag, parse_message, received_from
 from voipsms.sip.uri import NameAddr, Uri, Via
 
 
@@ -188,7 +188,7 @@ def test_invalid(datagram: bytes, status: int | None) -> None:
     assert (caught.value.status if partial is not None else None) == status
     if partial is not None:
         received_from(partial, "192.0.2.1", 5070)
-        answer = response_to(partial, caught.value.status, str(caught.value), to_tag="t").to_bytes()
+        answer = answer_to(partial, caught.value.status, str(caught.value), to_tag="t")
         assert answer.startswith(f"SIP/2.0 {status} ".encode())
 
 
@@ -208,8 +208,8 @@ def test_truncated(end: int) -> None:
 
 def test_response_copies_and_tags() -> None:
     found = request(changed(via="SIP/2.0/TCP a;branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2", v="SIP/2.0/UDP c"))
-    answer = response_to(found, 415, headers=[("Accept", "text/plain")], body=b"no", to_tag="xyz")
-    assert answer.to_bytes() == octets(
+    answer = answer_to(found, 415, headers=[("Accept", "text/plain")], body=b"no", to_tag="xyz")
+    assert answer == octets(
         "SIP/2.0 415 Unsupported Media Type",
         "Via: SIP/2.0/TCP a;branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2",
         "Via: SIP/2.0/UDP c",
@@ -233,8 +233,8 @@ def test_response_copies_and_tags() -> None:
 )  # fmt: skip
 def test_tag_of_the_request_stays(to: str, has: bool) -> None:
     assert has_tag(to) is has
-    answer = response_to(request(changed(to=to)), 200, to_tag="new")
-    assert answer.headers.get("To") == (to if has else f"{to};tag=new")
+    answer = answer_to(request(changed(to=to)), 200, to_tag="new")
+    assert f"\r\nTo: {to if has else f'{to};tag=new'}\r\n".encode() in answer
 
 
 @pytest.mark.parametrize(
@@ -262,14 +262,15 @@ def test_received_and_rport(via: str, expected: str) -> None:
 @pytest.mark.parametrize("value", ["a\r\nVia: b", "a\nb", "a\rb", "a\0b", "a\r\n b"])
 def test_nothing_can_be_injected(value: str) -> None:
     found = request(changed())
-    for build in (
-        lambda: response_to(found, 403, value),
-        lambda: response_to(found, 403, headers=[("Reason", value)]),
-        lambda: response_to(found, 403, headers=[(f"X-{value}", "1")]),
-        lambda: Request("MESSAGE", f"sip:{value}", found.headers),
-    ):
+    builds: tuple[Callable[[], bytes], ...] = (
+        lambda: answer_to(found, 403, value),
+        lambda: answer_to(found, 403, headers=[("Reason", value)]),
+        lambda: answer_to(found, 403, headers=[(f"X-{value}", "1")]),
+        lambda: Request("MESSAGE", f"sip:{value}", found.headers).to_bytes(),
+    )
+    for build in builds:
         with pytest.raises(UnsafeHeader):
-            build().to_bytes()
+            build()
 
 
 LONG = {
@@ -343,7 +344,7 @@ def test_mutated_messages(data: st.DataObject) -> None:
         found = error.request
     if isinstance(found, Request):
         received_from(found, "192.0.2.1", 5070)
-        assert response_to(found, 400, to_tag="x").to_bytes().endswith(b"\r\n\r\n")
+        assert answer_to(found, 400, to_tag="x").endswith(b"\r\n\r\n")
 
 
 tokens = st.from_regex(r"[-.!%*_+`'~0-9A-Za-z]{1,12}", fullmatch=True)

@@ -19,7 +19,7 @@ from voipsms.sip.connection import Connection, Link, Peer, UdpSocket
 from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers
 from voipsms.sip.links import ConnectionLost, Links, Unreachable, server_tls
-from voipsms.sip.message import Request, Response, parse_message, received_from, response_to
+from voipsms.sip.message import Request, Response, answer_to, parse_message, received_from
 from voipsms.sip.stream import MAX_BODY
 from voipsms.sip.transaction import (
     COOKIE,
@@ -65,7 +65,7 @@ class IncomingRequest:
         if self._answered:
             return
         tag = self._endpoint.new_tag()
-        data = response_to(self.request, status, reason, headers, body, tag).to_bytes()
+        data = answer_to(self.request, status, reason, headers, body, tag)
         self._answered = True
         self._endpoint.answer(self._key, data, self.request, self._link, Peer(self.transport, *self.source))
 
@@ -232,7 +232,7 @@ class SipEndpoint:
         """An answer that no transaction remembers: the same request would get the same again."""
         received_from(request, peer.host, peer.port)
         extra = [("Retry-After", retry_after)] if retry_after else []
-        data = response_to(request, status, reason, extra, to_tag=self.new_tag()).to_bytes()
+        data = answer_to(request, status, reason, extra, to_tag=self.new_tag())
         self._send_back(data, request, link, peer)
 
     def _send_back(self, data: bytes, request: Request, link: Link, peer: Peer) -> None:

@@ -48,13 +48,6 @@ class Headers:
         self._fields.append((key if key in _CANONICAL else name, value))
         self._values.setdefault(key, []).append(value)
 
-    def copy(self, other: Headers, names: Iterable[str]) -> None:
-        """Adds the other's fields of these canonical names, in the order of the names."""
-        for name in names:
-            if values := other._values.get(name):
-                self._fields += [(name, value) for value in values]
-                self._values[name] = values.copy()
-
     def read(self, lines: Iterable[str]) -> str:
         """Adds unfolded header lines. Returns what is wrong with the first bad one, or ""; bad ones are left out."""
         fields, values, fault = self._fields, self._values, ""
@@ -95,8 +88,11 @@ class Headers:
     def replace_first(self, name: str, value: str) -> None:
         """Puts `value` in the place of the first field of that name."""
         key = canonical(name)
-        position = next(i for i, (known, _) in enumerate(self._fields) if known == key or known.lower() == key)
-        self._fields[position] = (self._fields[position][0], value)
+        if self._fields[0][0] == key:  # Via mostly stands there
+            self._fields[0] = (key, value)
+        else:
+            position = next(i for i, (known, _) in enumerate(self._fields) if known == key or known.lower() == key)
+            self._fields[position] = (self._fields[position][0], value)
         self._values[key][0] = value
 
     def __contains__(self, name: str) -> bool:

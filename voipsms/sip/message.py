@@ -24,7 +24,6 @@ _CONTROLS = bytes(range(32)).translate(None, b"\t\r\n") + b"\x7f"
 _RPORT = re.compile(r";[ \t]*rport[ \t]*(?:=[ \t]*)?(?=;|\Z)", re.I)
 _TAG = re.compile(r";\s*tag\s*=", re.I)
 
-_COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
 _ONCE = ("From", "To", "Call-ID", "CSeq")  # mandatory, and there may be one only; Via: one or more
 
 REASONS = {
@@ -100,6 +99,10 @@ def _serialize(start: str, headers: Headers, body: bytes) -> bytes:
     lines += [f"{name}: {value}" for name, value in headers]
     if "Content-Length" not in headers:
         lines.append(f"Content-Length: {len(body)}")
+    return _joined(lines, body)
+
+
+def _joined(lines: list[str], body: bytes) -> bytes:
     head = "\r\n".join(lines)
     breaks = len(lines) - 1
     if head.count("\n") != breaks or head.count("\r") != breaks or "\0" in head:
@@ -233,37 +236,48 @@ def received_from(request: Request, ip: str, port: int) -> None:
     if '"' in value or "," in value or "received" in via.params:
         value = ", ".join([str(top), *split_values(value)[1:]])
     else:  # the usual case, at a fifth of the cost
-        value = f"{_RPORT.sub(f';rport={port}', value) if wants_port else value};received={ip}"
+        value = f"{_with_port(value, port) if wants_port else value};received={ip}"
     request.headers.replace_first("Via", value)
+
+
+def _with_port(via: str, port: int) -> str:
+    before, plain, after = via.partition(";rport")
+    if plain and (not after or after[0] == ";") and ";rport" not in after:  # as nearly everybody spells it
+        return f"{before};rport={port}{after}"
+    return _RPORT.sub(f";rport={port}", via)
 
 
 def has_tag(address: str) -> bool:
     """Whether a From or To value has a tag. Raises SipParseError."""
     params = address_parts(address)[2]
+    if not params:
+        return False
     return "tag" in parse_params(params) if '"' in params else _TAG.search(params) is not None
 
 
-def response_to(
+def answer_to(
     request: Request,
     status: int,
     reason: str | None = None,
     headers: Iterable[tuple[str, str]] = (),
     body: bytes = b"",
     to_tag: str = "",
-) -> Response:
-    """RFC 3261 §8.2.6.2: Via, From, To, Call-ID and CSeq are the request's; `to_tag` where To has none.
-
-    `reason` None: the usual phrase. What the request lacks is left out.
+) -> bytes:
+    """The octets of a response, RFC 3261 §8.2.6.2: Via, From, To, Call-ID and CSeq are the request's; `to_tag` where To
+    has none. `reason` None: the usual phrase. What the request lacks is left out. Raises UnsafeHeader.
     """
-    copied = Headers()
-    copied.copy(request.headers, _COPIED)
-    to = request.headers.get("To")
-    if to_tag and to and status > 100 and not _tagged(to):
-        copied.replace_first("To", f"{to};tag={to_tag}")
-    for name, value in headers:
-        copied.add(name, value)
-    copied.add("Content-Length", str(len(body)))
-    return Response(status, REASONS.get(status, "") if reason is None else reason, copied, body)
+    values = request.headers.get_all
+    lines = [f"SIP/2.0 {status} {REASONS.get(status, '') if reason is None else reason}"]
+    lines += [f"Via: {via}" for via in values("Via")]
+    lines += [f"From: {sender}" for sender in values("From")]
+    for n, to in enumerate(values("To")):
+        tagged = n or not (to_tag and to and status > 100) or _tagged(to)
+        lines.append(f"To: {to}" if tagged else f"To: {to};tag={to_tag}")
+    lines += [f"Call-ID: {call}" for call in values("Call-ID")]
+    lines += [f"CSeq: {number}" for number in values("CSeq")]
+    lines += [f"{name}: {value}" for name, value in headers]
+    lines.append(f"Content-Length: {len(body)}")
+    return _joined(lines, body)
 
 
 def _tagged(to: str) -> bool:

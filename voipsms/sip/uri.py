@@ -100,6 +100,7 @@ def host_text(host: str, port: int | None) -> str:
     return bracketed if port is None else f"{bracketed}:{port}"
 
 
+_PLAIN_ADDR = re.compile(r"<([^<>\"\s]+)>(;[^\"]*)?")
 _NAME_ADDR = re.compile(r'(?:("[^"\\]*(?:\\.[^"\\]*)*")\s*|([^<>";,:]*))<([^<>"\s]+)>\s*(;.*)?', re.DOTALL)
 _ADDR_SPEC = re.compile(r"([^\s<>\",;?]+)\s*(;.*)?", re.DOTALL)
 
@@ -109,6 +110,8 @@ def address_parts(text: str) -> tuple[str, str, str]:
 
     Raises SipParseError.
     """
+    if plain := _PLAIN_ADDR.fullmatch(text):  # mostly; whatever the next pattern takes besides is dearer
+        return "", plain[1], plain[2] or ""
     text = text.strip()  # not left to the pattern: two runs of blanks in a row would take quadratic time
     match = _NAME_ADDR.fullmatch(text)
     if match is not None:
