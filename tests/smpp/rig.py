@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from voipsms.gateway_settings import SmppSettings
 from voipsms.smpp.client import Client
+from voipsms.smpp.codec import decode, encode
 from voipsms.smpp.link import Link
-from voipsms.smpp.pdu import Answer, Pdu, ShortMessage
+from voipsms.smpp.pdu import RESPONSE, Answer, BindAnswer, Pdu, ShortMessage
 from voipsms.smpp.simulator import Simulator
 
 PATIENCE = 10.0  # seconds; nothing takes so long unless it is broken
@@ -37,7 +38,7 @@ class Esme:
         self.wakes = 0
         self.answer: Callable[[Link, Pdu], None] = lambda link, pdu: link.respond(pdu, 0, Answer())
         self.client = Client(
-            replace(settings, server="127.0.0.1", serverport=port),
+            replace(settings, server=settings.server or "127.0.0.1", serverport=port),
             on_request=self._on_request,
             on_room=self._on_room,
             trace=trace,
@@ -77,3 +78,43 @@ async def running(
         await esme.client.close()
         keeping.cancel()
         await asyncio.wait((keeping,))
+
+
+class HandSession:
+    """One connection to the client, PDU by PDU."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def read(self) -> Pdu:
+        async with asyncio.timeout(PATIENCE):
+            head = await self.reader.readexactly(4)
+            return decode(head + await self.reader.readexactly(int.from_bytes(head, "big") - 4))
+
+    def write(self, octets: bytes) -> None:
+        self.writer.write(octets)
+
+    async def accept_bind(self) -> None:
+        bind = await self.read()
+        self.write(encode(bind.command_id | RESPONSE, 0, bind.sequence_number, BindAnswer("smsc")))
+
+
+class HandSmsc(Simulator):
+    """As a peer of `running`, but every connection is a HandSession in `connections`."""
+
+    async def __aenter__(self) -> HandSmsc:
+        self.connections: asyncio.Queue[HandSession] = asyncio.Queue()
+        self.writers: list[asyncio.StreamWriter] = []
+        self._listener = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._listener.close()
+        for writer in self.writers:
+            writer.close()
+            await asyncio.wait((asyncio.ensure_future(writer.wait_closed()),))
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        self.connections.put_nowait(HandSession(reader, writer))

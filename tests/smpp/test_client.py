@@ -6,23 +6,21 @@ import struct
 
 import pytest
 
-from tests.smpp.rig import PATIENCE, message, running, until
+from tests.smpp.rig import PATIENCE, HandSmsc, message, running, until
 from voipsms.errors import GatewayDown, OutcomeUnknown
 from voipsms.gateway_settings import SmppSettings
 from voipsms.smpp import link
 from voipsms.smpp.behaviour import Options
 from voipsms.smpp.binder import bind_commands
-from voipsms.smpp.codec import decode, encode
+from voipsms.smpp.codec import encode
 from voipsms.smpp.pdu import (
     BIND_RECEIVER,
     BIND_TRANSCEIVER,
     BIND_TRANSMITTER,
     DELIVER_SM,
     MESSAGE_PAYLOAD,
-    RESPONSE,
     SUBMIT_SM_RESP,
     Answer,
-    BindAnswer,
     Pdu,
     PduError,
     ShortMessage,
@@ -232,49 +230,9 @@ async def test_close_unbinds() -> None:
 # -- an SMSC that is written out by hand --------------------------------------------------------------------------
 
 
-class Smsc:
-    """One connection to the client, PDU by PDU."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def read(self) -> Pdu:
-        async with asyncio.timeout(PATIENCE):
-            head = await self.reader.readexactly(4)
-            return decode(head + await self.reader.readexactly(int.from_bytes(head, "big") - 4))
-
-    def write(self, octets: bytes) -> None:
-        self.writer.write(octets)
-
-    async def accept_bind(self) -> None:
-        bind = await self.read()
-        self.write(encode(bind.command_id | RESPONSE, 0, bind.sequence_number, BindAnswer("smsc")))
-
-
-class Server(Simulator):
-    """As a peer of `running`, but every connection is a Smsc in `connections`."""
-
-    async def __aenter__(self) -> Server:
-        self.connections: asyncio.Queue[Smsc] = asyncio.Queue()
-        self.writers: list[asyncio.StreamWriter] = []
-        self._listener = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = self._listener.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._listener.close()
-        for writer in self.writers:
-            writer.close()
-            await asyncio.wait((asyncio.ensure_future(writer.wait_closed()),))
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.writers.append(writer)
-        self.connections.put_nowait(Smsc(reader, writer))
-
-
 async def test_enquire_link_both_ways() -> None:
     settings = SmppSettings(enquire=0.05)
-    async with Server() as server, running(server, settings, bound=False) as esme:
+    async with HandSmsc() as server, running(server, settings, bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         asked = await smsc.read()
@@ -289,7 +247,7 @@ async def test_enquire_link_both_ways() -> None:
 
 async def test_no_answer_to_enquire_link() -> None:
     settings = SmppSettings(enquire=0.05, response=0.1)
-    async with Server() as server, running(server, settings, bound=False) as esme:
+    async with HandSmsc() as server, running(server, settings, bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         await until(lambda: esme.client.last_error)
@@ -297,14 +255,14 @@ async def test_no_answer_to_enquire_link() -> None:
 
 
 async def test_no_answer_to_the_bind() -> None:
-    async with Server() as server, running(server, SmppSettings(response=0.1), bound=False) as esme:
+    async with HandSmsc() as server, running(server, SmppSettings(response=0.1), bound=False) as esme:
         await until(lambda: esme.client.last_error)
         assert "no answer within 0.1 s" in esme.client.last_error
 
 
 async def test_unknown_command_and_status() -> None:
     """generic_nack, a vendor's status, and the session lives on."""
-    async with Server() as server, running(server, bound=False) as esme:
+    async with HandSmsc() as server, running(server, bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         smsc.write(struct.pack(">IIII", 20, 0x00010200, 0, 5) + b"what")
@@ -320,7 +278,7 @@ async def test_unknown_command_and_status() -> None:
 
 
 async def test_lying_length() -> None:
-    async with Server() as server, running(server, bound=False) as esme:
+    async with HandSmsc() as server, running(server, bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         smsc.write(struct.pack(">IIII", 0x7FFFFFFF, DELIVER_SM, 0, 5))
@@ -336,7 +294,7 @@ async def test_lying_length() -> None:
 
 async def test_a_faulty_session_is_given_up() -> None:
     """A submit that gets ESME_RINVBNDSTS: the two ends disagree on whether they are bound."""
-    async with Server() as server, running(server, bound=False) as esme:
+    async with HandSmsc() as server, running(server, bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         await until(lambda: esme.client.ready)
@@ -349,7 +307,7 @@ async def test_a_faulty_session_is_given_up() -> None:
 
 
 async def test_the_peer_unbinds() -> None:
-    async with Server() as server, running(server, bound=False) as esme:
+    async with HandSmsc() as server, running(server, bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         smsc.write(encode(6, 0, 9))
@@ -360,7 +318,7 @@ async def test_the_peer_unbinds() -> None:
 
 async def test_a_peer_that_does_not_read() -> None:
     """Nothing more is submitted than what the buffers take, and when it reads again that is told, asked or not."""
-    async with Server() as server, running(server, SmppSettings(window=2000), bound=False) as esme:
+    async with HandSmsc() as server, running(server, SmppSettings(window=2000), bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         await until(lambda: esme.client.ready)
@@ -380,7 +338,7 @@ async def test_a_peer_that_does_not_read() -> None:
 async def test_a_peer_that_never_reads_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection ends all the same."""
     monkeypatch.setattr(link, "LINGER", 0.05)
-    async with Server() as server, running(server, SmppSettings(window=2000), bound=False) as esme:
+    async with HandSmsc() as server, running(server, SmppSettings(window=2000), bound=False) as esme:
         smsc = await server.connections.get()
         await smsc.accept_bind()
         await until(lambda: esme.client.ready)

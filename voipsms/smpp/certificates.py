@@ -32,14 +32,14 @@ def load_own(context: ssl.SSLContext, settings: SmppSettings, folder: Path) -> N
         raise ConfigError(f"smpp_sslcertstore: {store} is a certificate store of Windows; {_RIGHT}")
     if kind not in (PFX_FILE, PFX_BLOB, PEM):
         raise ConfigError(f"smpp_sslstoretype: {kind} is a certificate store of Windows; must be 2, 3 or 4")
-    password = settings.sslpwd.encode() or None
     try:
-        pem = _read(folder, store, kind)
-        if kind != PEM:
-            password = secrets.token_hex(16).encode()
-            pem = _from_pfx(pem, settings.sslpwd, password)
-        _check_subject(x509.load_pem_x509_certificate(pem), settings.sslsubject)
-        _load(context, pem, password)
+        octets = _read(folder, store, kind)
+        if kind == PEM:
+            _check_subject(x509.load_pem_x509_certificate(octets), settings.sslsubject)
+            # An empty password, so that OpenSSL never asks the terminal for one.
+            context.load_cert_chain(folder / store, password=settings.sslpwd)
+        else:
+            _load_pfx(context, octets, settings)
     except (OSError, ValueError, TypeError) as error:
         why = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else None
         raise ConfigError(f"smpp_sslcertstore, smpp_sslpwd: {why or 'no certificate and key can be read'}") from error
@@ -54,24 +54,20 @@ def _read(folder: Path, store: str, kind: int) -> bytes:
         raise ConfigError("smpp_sslcertstore: must be a PFX in base64, since smpp_sslstoretype is 3") from None
 
 
-def _from_pfx(octets: bytes, password: str, new_password: bytes) -> bytes:
-    """Its certificates and key as PEM, the key under another password. Raises ValueError."""
-    key, own, others = pkcs12.load_key_and_certificates(octets, password.encode() or None)
+def _load_pfx(context: ssl.SSLContext, octets: bytes, settings: SmppSettings) -> None:
+    """OpenSSL reads PEM files alone, so the key is in one for a moment, under a new password. Raises ValueError."""
+    key, own, others = pkcs12.load_key_and_certificates(octets, settings.sslpwd.encode() or None)
     if key is None or own is None:
         raise ValueError("no certificate and key in it")
+    _check_subject(own, settings.sslsubject)
+    password = secrets.token_hex(16).encode()
     encoding = serialization.Encoding.PEM
-    private = key.private_bytes(
-        encoding, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(new_password)
-    )
-    return b"".join(certificate.public_bytes(encoding) for certificate in (own, *others)) + private
-
-
-def _load(context: ssl.SSLContext, pem: bytes, password: bytes | None) -> None:
-    """OpenSSL reads files alone. An empty password, so that it never asks the terminal for one."""
     with tempfile.NamedTemporaryFile() as file:
-        file.write(pem)
+        file.writelines(certificate.public_bytes(encoding) for certificate in (own, *others))
+        locked = serialization.BestAvailableEncryption(password)
+        file.write(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, locked))
         file.flush()
-        context.load_cert_chain(file.name, password=password or b"")
+        context.load_cert_chain(file.name, password=password)
 
 
 def _check_subject(certificate: x509.Certificate, wanted: str) -> None:

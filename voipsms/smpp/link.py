@@ -19,14 +19,20 @@ LINGER: Final = 2.0  # seconds that a peer has to read the last PDUs of a sessio
 
 class Link(asyncio.Protocol):
     """`on_event` sees every event of the session, on the event loop, `on_writable` is called when the peer reads again
-    after it didn't, or answers again; `closed` gets the reason of the end."""
+    after it didn't, or answers again, `on_connected` when there is a connection, TLS included; `closed` gets the reason
+    of the end."""
 
     def __init__(
-        self, session: Session, on_event: Callable[[Link, Event], None], on_writable: Callable[[], None] = lambda: None
+        self,
+        session: Session,
+        on_event: Callable[[Link, Event], None],
+        on_writable: Callable[[], None] = lambda: None,
+        on_connected: Callable[[Link], None] = lambda link: None,
     ) -> None:
         self.session = session
         self._on_event = on_event
         self._on_writable = on_writable
+        self._on_connected = on_connected
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._writable = True
@@ -66,6 +72,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
+        self._on_connected(self)
         self._flush()
 
     def data_received(self, data: bytes) -> None:

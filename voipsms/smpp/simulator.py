@@ -129,10 +129,11 @@ class Simulator:
     # -- sessions --
 
     def _accept(self) -> Link:
-        link = Link(self._session(), self._on_event, self._outbox.drain)
+        return Link(self._session(), self._on_event, self._outbox.drain, self._welcome)
+
+    def _welcome(self, link: Link) -> None:
         self._links.append(link)
         self.counts["connections"] += 1
-        return link
 
     def _session(self) -> Session:
         options, now = self.options, asyncio.get_running_loop().time()
@@ -151,7 +152,6 @@ class Simulator:
         try:
             await asyncio.get_running_loop().create_connection(lambda: link, host, port)
         except OSError:
-            self._links.remove(link)
             return
         self.counts["outbinds"] += 1
         link.request(OUTBIND, Outbind(SYSTEM_ID, self.options.outbind_password))
