@@ -240,10 +240,12 @@ STRAIGHT_JOIN tb_messages AS t ON t.id = j.id
 ORDER BY t.id;
 
 -- name: movements_of
+-- FOR UPDATE: another process may be removing the same ones, and their sum must be booked once.
 SELECT t.id, t.user_id, t.msgid, t.kind, t.amount, t.created, t.comment
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
 STRAIGHT_JOIN tb_ledger AS t ON t.msgid = j.id
-ORDER BY t.id;
+ORDER BY t.id
+FOR UPDATE;
 
 -- name: delete_messages!
 DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_messages AS t ON t.id = j.id;
@@ -293,4 +295,4 @@ FROM (
 SELECT p.packet, p.service, p.prefix, p.valid_from, p.timetable, p.valid_to, p.price, p.connect_fee, p.minimum
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (packet VARCHAR(64) PATH '$[0]', service VARCHAR(8) PATH '$[1]', prefix
     VARCHAR(32) PATH '$[2]')) AS j
-STRAIGHT_JOIN tb_prices AS p ON p.packet = j.packet AND p.service = j.service AND p.prefix = j.prefix;
+STRAIGHT_JOIN tb_prices AS p FORCE INDEX (PRIMARY) ON p.packet = j.packet AND p.service = j.service AND p.prefix = j.prefix;

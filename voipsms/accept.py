@@ -17,11 +17,11 @@ from voipsms.errors import (
     TooLong,
     UserInactive,
 )
-from voipsms.model import Coding, Message, MessageId, Micros, Millis, Msisdn, Submission, UserType
-from voipsms.money import micros
+from voipsms.model import Coding, Message, MessageId, Millis, Msisdn, Submission, UserType
 from voipsms.routing import Asked, Ways
 from voipsms.sms.numbers import Kind, Number, converts, read_number
 from voipsms.sms.segment import segment
+from voipsms.tariffs import cost, price
 
 ALPHANUMERIC = 11  # characters of an alphanumeric sender, 3GPP TS 23.040 §9.1.2.5
 USER_DATA, CONCATENATION = 140, 5  # octets of a part's user data; of an 8-bit reference's element
@@ -51,8 +51,8 @@ def accept(
     gateways = ways(Asked(target, sender, account.id, account.group, number.region, number.kind, now))
     if not gateways:
         raise NoGateway
-    price = micros(settings.smsprice)
-    if not account.affords(price):
+    charged = price(directory, settings, account, target, parts, now).amount
+    if not account.affords(charged):
         raise NoCredit
     return Message(
         id=message_id,
@@ -66,8 +66,8 @@ def accept(
         coding=coding,
         parts=parts,
         duration=settings.smstime,
-        price=price,
-        cost=Micros(0),
+        price=charged,
+        cost=cost(directory, settings, gateways[0], target, parts, now).amount,
         currency=account.currency,
         client_ip=submission.client_ip,
         message_class=submission.message_class,

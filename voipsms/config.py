@@ -93,8 +93,12 @@ class GlobalSettings:
     smsrouting: int = key(
         -1, "Ways out: -1 routes where there are any, 0 the first gateway alone, 1 routes alone", least=-1, most=1
     )
-    smsprice: Decimal = key(Decimal("0.05"), "Price of one message of smstime seconds", unit="currency", least=0)
+    smsprice: Decimal = key(
+        Decimal("0.05"), "Price of one message of smstime seconds where no packet has one", unit="currency", least=0
+    )
     smstime: int = key(60, "Duration on the CDR of a message that a provider took", unit="seconds", least=1)
+    smsbilling: str = key("message", "What a price is for: the whole message, or each of its parts",
+                          choices=("message", "part"))  # fmt: skip
     smsrefund: bool = key(True, "Give the price back when a receipt says that the message was not delivered")
     currency: str = key("USD", "Currency of new accounts and of smsprice")
     country: str = key(
@@ -136,6 +140,14 @@ class DatabaseSettings:
         least=2,
     )  # fmt: skip
     busy: float = key(2.0, "How long a commit waits for a lock before it is tried anew", unit="seconds", least=0.05)
+    keep_text: int = key(
+        0, "Texts of messages are blanked so long after they were accepted, once they are final; 0: never", unit="days",
+        least=0,
+    )  # fmt: skip
+    keep_rows: int = key(
+        0, "Messages and their receipts are deleted so long after, once they are final, their CDRs stay; 0: never",
+        unit="days", least=0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

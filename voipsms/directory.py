@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from voipsms.model import GatewayId, Micros, Msisdn, UserId, UserType
+from voipsms.rating import DEFAULT_PACKET, Cost, Tariffs
 from voipsms.routebook import read_routes
 from voipsms.routing import Routes
+
+STATEMENTS = ("users", "user_numbers", "opted_out", "routes", "user_options")  # whose rows `load` takes
 
 
 @dataclass(slots=True)
@@ -25,6 +28,7 @@ class Account:
     ha1: Mapping[str, str] = field(default_factory=dict)  # digest algorithm → hash
     numbers: tuple[Msisdn, ...] = ()
     group: str = ""
+    packet: str = DEFAULT_PACKET
     pending: int = 0
 
     def affords(self, price: Micros) -> bool:
@@ -42,6 +46,8 @@ class Directory:
     gateways: dict[str, GatewayId] = field(default_factory=dict)
     opted_out: frozenset[tuple[str, str]] = frozenset()
     routes: Routes = field(default_factory=Routes)
+    tariffs: Tariffs = field(default_factory=Tariffs)
+    costs: Mapping[GatewayId, Cost] = field(default_factory=dict)
 
     def load(
         self,
@@ -49,8 +55,9 @@ class Directory:
         numbers: Iterable[tuple[Any, ...]],
         opted_out: Iterable[tuple[Any, ...]],
         routes: Iterable[tuple[Any, ...]] = (),
+        options: Iterable[tuple[Any, ...]] = (),
     ) -> None:
-        """Rows as the statements `users`, `user_numbers`, `opted_out` and `routes` give them."""
+        """Rows as STATEMENTS give them."""
         owned: dict[UserId, list[Msisdn]] = {}
         for number, owner in numbers:
             owned.setdefault(UserId(owner), []).append(Msisdn(number))
@@ -60,6 +67,7 @@ class Directory:
         self.by_id = {account.id: account for account in accounts}
         self.by_name = {account.name: account for account in accounts}
         self.by_number = {number: account for account in accounts for number in account.numbers}
+        self._set_options(options)
         self.routes = read_routes(routes)
         self.opted_out = frozenset((number, sender) for number, sender in opted_out)
 
@@ -70,7 +78,13 @@ class Directory:
         account.balance, account.credit_limit, account.currency = balance, limit, currency
         account.ha1 = {name: value for name, value in (("MD5", md5), ("SHA-256", sha256)) if value}
         account.numbers = numbers
+        account.group, account.packet = "", DEFAULT_PACKET
         return account
+
+    def _set_options(self, options: Iterable[tuple[Any, ...]]) -> None:
+        for user_id, group, packet in options:
+            if account := self.by_id.get(user_id):
+                account.group, account.packet = group, packet or DEFAULT_PACKET
 
     def settle(self, balances: Mapping[UserId, Micros]) -> None:
         """The balances that a commit left behind."""

@@ -32,6 +32,7 @@ from voipsms.store.journal import Journal
 from voipsms.store.open import engine_for, ensure, prepare
 from voipsms.store.reader import Reader
 from voipsms.store.select import DatabaseSelector
+from voipsms.tariffs import Prices, costs
 from voipsms.upkeep import Accounts, Upkeep
 from voipsms.ways import Ways
 from voipsms.web.app import build
@@ -102,8 +103,11 @@ class Gateway:
         self._node, self._secret = await self._reader.run(lambda db: prepare(db, config))
         self.ids = IdSource(self._node.number, self._node.mark)
         self._gateway_ids = await self._reader.run(lambda db: ensure(db, self.ids, config))
+        self.directory.costs = costs(config.gateways, self._gateway_ids)
         self.accounts = Accounts(self._reader, self.directory)
         await self.accounts.refresh()
+        self.prices = Prices(self._reader, self.directory)
+        await self.prices.refresh()
         self.journal = Journal(engine, self._node, self.ids, self, lease=lease, refund=config.sms.smsrefund)
         self.journal.start()
         self._stack.push_async_callback(self.journal.close)
@@ -194,10 +198,12 @@ class Gateway:
             self.accounts.refresh_if_it_goes, telling,
         )  # fmt: skip
         self._upkeep = Upkeep(
-            self.journal, self._reader, self.accounts, self.queues, self._node.number, self._room, self._expire
+            self.journal, self._reader, self.accounts, self.queues, self._node.number, self._room, self._expire,
+            lambda: self.config.database,
         )  # fmt: skip
-        self._run("upkeep", self._upkeep.run)
-        self._stack.push_async_callback(self._end, "upkeep")
+        for name, work in (("upkeep", self._upkeep.run), ("prices", self.prices.run)):
+            self._run(name, work)
+            self._stack.push_async_callback(self._end, name)
 
     def _room(self) -> bool:
         return self.journal.may_work() and sum(map(len, self.queues.values())) < self.config.sms.queue
@@ -268,6 +274,7 @@ class Gateway:
     async def _reload_gateways(self, config: Config) -> int:
         """Gateways whose settings have changed start anew; what waits for them goes on with the new ones."""
         self._gateway_ids = await self._reader.run(lambda db: ensure(db, self.ids, config))
+        self.directory.costs = costs(config.gateways, self._gateway_ids)
         wanted = {self._gateway_ids[settings.name]: settings for settings in config.gateways}
         built = {
             gateway_id: self._connector(gateway_id, settings)

@@ -291,9 +291,9 @@ class GatewaySettings:
     smsbatchwait: float = key(0.05, "How long a request waits for more of them", unit="seconds", least=0, most=10)
     sender: str = key("", "Sender of every message; empty: its own")
     timeout: float = key(
-        20.0, "The provider's HTTP answer, or a program, is waited for so long", unit="seconds", least=0.1
+        20.0, "The provider's answer, a program or a plugin is waited for so long", unit="seconds", least=0.1
     )
-    connections: int = key(20, "HTTP requests, or programs, at once", least=1, most=1000)
+    connections: int = key(20, "Requests, programs, mails or calls of a plugin at once", least=1, most=1000)
     certificate: str = key("", "PEM file with our certificate, and its key where it is in it")
     certificatekey: str = key("", "PEM file with its private key")
     ca: str = key("", "PEM file with the authorities that the server's certificate may come from; empty: the system's")
@@ -310,6 +310,8 @@ class GatewaySettings:
     )  # fmt: skip
     retries: int = key(5, "Attempts before a temporary failure becomes final", least=1)
     retrydelay: float = key(5.0, "Delay before the second attempt; doubles each time", unit="seconds", least=0.01)
+    costpacket: str = key("", "Price packet with what messages by this gateway cost us; empty: nothing")
+    costbilling: str = key("part", "What the gateway's price is for", choices=("message", "part"))
     name: str = field(default="default", metadata={"hidden": True})
     smpp: SmppSettings = field(default_factory=SmppSettings, metadata={"hidden": True})
 

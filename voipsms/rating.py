@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from sys import intern
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from voipsms.model import Micros, Millis
-from voipsms.timetable import Timetable, parse
+from voipsms.timetable import BadTimetable, Timetable, parse
 from voipsms.values import Value
 
 MINUTE: Final = 60  # seconds that a price is for
 DEFAULT_PACKET: Final = "default"  # of users for whom neither they nor their group name one
 _HEAD: Final = 3  # digits by which a packet's prefixes are parted
 _SHARED: Final = 50_000  # different prices among which equal ones are looked for
-
-Row = Sequence[Any]  # prefix, valid_from, timetable, valid_to, price, connect_fee, minimum
 
 
 class Service(StrEnum):
@@ -71,6 +69,25 @@ class Cost(Value, frozen=True):
     by_part: bool = True
 
 
+class Price(NamedTuple):
+    """A row of tb_prices, without its packet and service. `timetable` '': always; the rest as in Rate."""
+
+    prefix: str
+    valid_from: int
+    timetable: str
+    valid_to: int
+    price: int
+    connect_fee: int
+    minimum: int
+
+    def rate(self) -> Rate:
+        """Raises BadTimetable."""
+        return Rate(
+            Micros(self.price), Micros(self.connect_fee), Micros(self.minimum), Millis(self.valid_from),
+            Millis(self.valid_to), parse(self.timetable) if self.timetable else None,
+        )  # fmt: skip
+
+
 class Packet:
     """The prices of one packet and service.
 
@@ -123,24 +140,24 @@ class Packet:
 class Reading:
     """Makes packets of rows; equal prices become one object, whatever packets they are in."""
 
-    def __init__(self) -> None:
+    def __init__(self, fault: Callable[[Price, BadTimetable], None]) -> None:
+        """`fault` hears of prices whose timetable means nothing here; they are left out."""
+        self._fault = fault
         self._rates: dict[tuple[Any, ...], tuple[Rate, ...]] = {}
 
-    def add(self, packet: Packet, rows: Iterable[Row]) -> None:
-        """Raises BadTimetable."""
+    def add(self, packet: Packet, rows: Iterable[Sequence[Any]]) -> None:
+        """Rows are as Price says."""
         if len(self._rates) > _SHARED:
             self._rates = {}
-        for prefix, *rest in rows:
-            key = tuple(rest)
+        for row in rows:
+            key = tuple(row[1:])
             if (rates := self._rates.get(key)) is None:
-                rates = self._rates[key] = (_rate(*rest),)
-            packet.add(prefix, rates)
-
-
-def _rate(
-    valid_from: Millis, timetable: str, valid_to: Millis, price: Micros, connect_fee: Micros, minimum: Micros
-) -> Rate:
-    return Rate(price, connect_fee, minimum, valid_from, valid_to, parse(timetable) if timetable else None)
+                try:
+                    rates = self._rates[key] = (Price(*row).rate(),)
+                except BadTimetable as error:
+                    self._fault(Price(*row), error)
+                    continue
+            packet.add(row[0], rates)
 
 
 class Tariffs:
@@ -159,8 +176,3 @@ class Tariffs:
             return Quote(Micros(otherwise * units), packet)
         prefix, rate = found
         return Quote(rate.amount(seconds, units), packet, prefix, rate)
-
-
-def prefixes(number: str) -> Iterator[str]:
-    """Of a number, the longest first, the empty one last."""
-    return (number[:length] for length in range(len(number), -1, -1))

@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 
 from voipsms import recovery, telling
+from voipsms.config import DatabaseSettings
 from voipsms.connectors.port import Querier
-from voipsms.directory import Directory
+from voipsms.directory import STATEMENTS, Directory
 from voipsms.dispatch import GatewayQueue
 from voipsms.errors import StoreError, SubmitError
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, Millis, State
 from voipsms.recovery import Claimed
+from voipsms.retention import Retention
 from voipsms.store.database import Database
 from voipsms.store.entries import Fail, Hear
 from voipsms.store.ids import first_id, now_millis
@@ -66,7 +68,7 @@ class Accounts:
 
 
 def _accounts(db: Database) -> tuple[list[tuple[object, ...]], ...]:
-    return db.read("users"), db.read("user_numbers"), db.read("opted_out"), db.read("routes")
+    return tuple(db.read(name) for name in STATEMENTS)
 
 
 class Upkeep:
@@ -81,6 +83,7 @@ class Upkeep:
         node: int,
         room: Callable[[], bool],
         expire: Callable[[], int],
+        keep: Callable[[], DatabaseSettings] = DatabaseSettings,
     ) -> None:
         self._journal = journal
         self._reader = reader
@@ -91,7 +94,8 @@ class Upkeep:
         self._expire = expire  # milliseconds
         self._heard_until = 0
         self._stranded: dict[int, Claimed] = {}  # their gateway is not configured any more
-        self._rounds = ((self._tidy, POLL), (self._look, POLL), (self.sweep, SWEEP), (self._forget, FORGET))
+        self._rounds = ((self._tidy, POLL), (self._look, POLL), (self.sweep, SWEEP), (self._forget, FORGET),
+                        (Retention(journal, keep).sweep, FORGET))  # fmt: skip
 
     async def run(self) -> None:
         due: dict[Callable[[], object], float] = {}

@@ -13,6 +13,7 @@ from voipsms.model import GatewayId, Message
 from voipsms.routing import Asked, gateways
 from voipsms.sms.numbers import read_number
 from voipsms.store.ids import now_millis
+from voipsms.tariffs import cost
 from voipsms.values import replace
 
 
@@ -71,7 +72,8 @@ class Ways:
         message, tried = outgoing.message, outgoing.tried | {outgoing.message.gateway_id}
         for gateway in self(self._asked(message)):
             if gateway not in tried and self._queues[gateway].usable:
-                return replace(message, gateway_id=gateway)
+                paid = cost(self._directory, self.settings, gateway, message.target, message.parts, message.created)
+                return replace(message, gateway_id=gateway, cost=paid.amount)
         return None
 
     def _asked(self, message: Message) -> Asked:

@@ -208,6 +208,8 @@ def test_users(idle: Gateway) -> None:
         "currency",
         "numbers",
         "created",
+        "group",
+        "packet",
     ]
     assert (rows["alice"]["balance"], rows["alice"]["limit"]) == (Decimal("10.25"), Decimal("2.5"))
     assert (rows["alice"]["numbers"], rows["admin"]["type"]) == ("36201110001 36201110002", "admin")

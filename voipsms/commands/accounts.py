@@ -1,4 +1,4 @@
-"""`user add`, `user list`, `user credit`: accounts and their money."""
+"""`user add|set|list|credit`, `group set|list`: accounts, their money, and what they pay by."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from decimal import Decimal, InvalidOperation
 
 from voipsms.commands.context import database, read_config, writing
 from voipsms.commands.output import add_format, moment, write_rows
+from voipsms.commands.prices import packet_name
 from voipsms.model import Micros, UserType
 from voipsms.money import decimal, micros
 from voipsms.passwords import hash_password
 from voipsms.sip.digest import ha1
 from voipsms.sms.numbers import Kind, read_number
-from voipsms.store.accounts import AccountError, NewUser, add_user, credit_user
+from voipsms.store.accounts import AccountError, NewUser, add_user, credit_user, set_group, set_options
 
 LARGEST = Micros(10**18)  # what a 64-bit balance holds with room to spare
 NAME_LENGTH = 64
@@ -51,7 +52,12 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     add.add_argument("--credit", type=_limit, default=Micros(0), metavar="10.00", help="opening credit")
     add.add_argument("--number", action="append", default=[], metavar="N", help="a number of this user; repeatable")
     add.add_argument("--postpaid", type=_limit, default=Micros(0), metavar="LIMIT", help="how far below zero it may go")
+    _add_options(add)
     add.set_defaults(run=_add)
+    change = users.add_parser("set", help="changes an account")
+    change.add_argument("name")
+    _add_options(change)
+    change.set_defaults(run=_set)
     listing = users.add_parser("list", help="shows the accounts")
     add_format(listing)
     listing.set_defaults(run=_list)
@@ -60,6 +66,23 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     credit.add_argument("amount", type=amount)
     credit.add_argument("--comment", default="", help="kept with the movement")
     credit.set_defaults(run=_credit)
+    groups = parsers.add_parser("group", help="groups of users").add_subparsers(required=True, metavar="COMMAND")
+    setting = groups.add_parser("set", help="makes or changes a group")
+    setting.add_argument("name", type=packet_name)
+    setting.add_argument("--packet", default="", type=_packet, metavar="P", help="of prices; '': as who is in no group")
+    setting.set_defaults(run=_set_group)
+    listing = groups.add_parser("list", help="shows the groups")
+    add_format(listing)
+    listing.set_defaults(run=_list_groups)
+
+
+def _add_options(parser: ArgumentParser) -> None:
+    parser.add_argument("--packet", type=_packet, metavar="P", help="packet of prices; '': the group's")
+    parser.add_argument("--group", metavar="G", help="see `group set`; '': none")
+
+
+def _packet(text: str) -> str:
+    return packet_name(text) if text else ""
 
 
 def _add(arguments: Namespace) -> int:
@@ -77,7 +100,28 @@ def _add(arguments: Namespace) -> int:
     )
     with writing(config) as (db, ids), db.transaction():
         user_id = add_user(db, ids, user, arguments.credit)
+        set_options(db, name, arguments.group, arguments.packet)
     print(f"user {name} added, id {user_id}")
+    return 0
+
+
+def _set(arguments: Namespace) -> int:
+    with database(read_config(arguments)) as db, db.transaction():
+        group, packet = set_options(db, arguments.name, arguments.group, arguments.packet)
+    print(f"user {arguments.name}: group {group or 'none'}, packet {packet or 'that of the group, else default'}")
+    return 0
+
+
+def _set_group(arguments: Namespace) -> int:
+    with database(read_config(arguments)) as db, db.transaction():
+        set_group(db, arguments.name, arguments.packet)
+    print(f"group {arguments.name}: packet {arguments.packet or 'default'}")
+    return 0
+
+
+def _list_groups(arguments: Namespace) -> int:
+    with database(read_config(arguments)) as db:
+        write_rows(arguments.format, ("group", "packet", "users"), db.read("groups"))
     return 0
 
 
@@ -96,7 +140,7 @@ def _credit(arguments: Namespace) -> int:
     return 0
 
 
-NAMES = ("id", "name", "type", "enabled", "balance", "limit", "currency", "numbers", "created")
+NAMES = ("id", "name", "type", "enabled", "balance", "limit", "currency", "numbers", "created", "group", "packet")
 
 
 def _list(arguments: Namespace) -> int:
@@ -104,9 +148,10 @@ def _list(arguments: Namespace) -> int:
         numbers: dict[int, list[str]] = {}
         for number, owner in db.read("user_numbers"):
             numbers.setdefault(owner, []).append(number)
+        options = {user: (group, packet) for user, group, packet in db.read("user_options")}
         rows = [
             (str(row[0]), row[1], row[2], bool(row[3]), decimal(row[4]), decimal(row[5]), row[6],
-             " ".join(numbers.get(row[0], ())), moment(row[7]))
+             " ".join(numbers.get(row[0], ())), moment(row[7]), *options.get(row[0], ("", "")))
             for row in db.read("list_users")
         ]  # fmt: skip
     write_rows(arguments.format, NAMES, rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,12 +14,16 @@ import uvloop
 from voipsms import config as configuration
 from voipsms import log
 from voipsms.config import Config
+from voipsms.directory import STATEMENTS, Directory
 from voipsms.errors import StoreError
-from voipsms.model import Millis, Receipt
-from voipsms.store import migrate, node
+from voipsms.gateway_settings import GatewaySettings
+from voipsms.model import GatewayId, Millis, Receipt
+from voipsms.sms.numbers import read_number
+from voipsms.store import migrate, node, prices
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.open import engine_for, ensure
+from voipsms.tariffs import costs, unusable
 
 T = TypeVar("T")
 
@@ -65,6 +69,24 @@ def writing(config: Config) -> Iterator[tuple[Database, IdSource]]:
         finally:
             with db.transaction():
                 db.write("renew_lease", node=held.number, holder=held.holder, lease=0, mark=ids.next())
+
+
+def gateways_by_id(db: Database, config: Config) -> dict[GatewayId, GatewaySettings]:
+    """In the order of the file; one that has never run has no row, so a negative id stands for it."""
+    found = {}
+    for place, settings in enumerate(config.gateways, 1):
+        rows = db.read("user_by_name", username=settings.name)
+        found[GatewayId(rows[0][0] if rows else -place)] = settings
+    return found
+
+
+def directory_for(db: Database, config: Config, target: str, gateways: Mapping[str, GatewayId]) -> Directory:
+    """Everything that decides on a message to one target; prices for others are not read."""
+    directory = Directory()
+    directory.load(*(db.read(name) for name in STATEMENTS))
+    directory.tariffs = prices.tariffs_for(db, read_number(target, config.sms.country).digits, unusable)
+    directory.costs = costs(config.gateways, gateways)
+    return directory
 
 
 class Nobody:

@@ -6,9 +6,10 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Iterator
 
 from voipsms.accept import accept
-from voipsms.commands.context import Nobody, database, read_config, run
+from voipsms.commands.context import Nobody, database, directory_for, gateways_by_id, read_config, run
 from voipsms.commands.output import add_format, write_rows
-from voipsms.config import Config
+from voipsms.commands.prices import reason
+from voipsms.config import Config, GlobalSettings
 from voipsms.connectors.port import Connector, Describer
 from voipsms.directory import Directory
 from voipsms.errors import ConfigError, Refused, SubmitError
@@ -17,10 +18,10 @@ from voipsms.model import Coding, GatewayId, Message, MessageId, Submission
 from voipsms.money import decimal
 from voipsms.routing import Asked, Route
 from voipsms.sms.numbers import Number, read_number
-from voipsms.store.database import Database
 from voipsms.store.ids import now_millis
 from voipsms.store.open import engine_for
 from voipsms.store.select import DatabaseSelector
+from voipsms.tariffs import cost, price
 from voipsms.ways import Idle, Ways
 
 Line = tuple[str, str]  # a step, and what it comes to
@@ -44,22 +45,13 @@ def _explain(arguments: Namespace) -> int:
         door="cli", payers=(arguments.user,), sender=arguments.sender or arguments.user, target=arguments.target,
         text=arguments.text,
     )  # fmt: skip
-    directory = Directory()
     with database(config) as db:
-        directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"), db.read("routes"))
-        known = _gateways_by_id(db, config)
+        known = gateways_by_id(db, config)
+        ids = {settings.name: gateway_id for gateway_id, settings in known.items()}
+        directory = directory_for(db, config, submission.target, ids)
     lines, refused = run(_lines(config, submission, directory, known))
     write_rows(arguments.format, ("step", "result"), lines)
     return int(refused)
-
-
-def _gateways_by_id(db: Database, config: Config) -> dict[GatewayId, GatewaySettings]:
-    """In the order of the file; one that has never run has no row, so a negative id stands for it."""
-    found = {}
-    for place, settings in enumerate(config.gateways, 1):
-        rows = db.read("user_by_name", username=settings.name)
-        found[GatewayId(rows[0][0] if rows else -place)] = settings
-    return found
 
 
 async def _lines(
@@ -73,19 +65,24 @@ async def _lines(
         message = accept(submission, directory, config.sms, ways, "", MessageId(0), now_millis())
     except Refused as refusal:
         return [*lines, ("refused", f"{refusal} ({refusal.code}, SIP {refusal.sip_code})")], True
-    lines += [*_decisions(message, directory), *_routes(message, directory, number, known)]
+    lines += [*_decisions(message, directory, config.sms), *_routes(message, directory, number, known)]
     lines += _gateways(message, known)
     lines += await _requests(config, message, known[message.gateway_id])
     return lines, False
 
 
-def _decisions(message: Message, directory: Directory) -> Iterator[Line]:
+def _decisions(message: Message, directory: Directory, settings: GlobalSettings) -> Iterator[Line]:
     account = directory.by_id[message.user_id]
     yield "payer", f"{account.name}: balance {decimal(account.balance)} {account.currency}"
     yield "sender", message.sender
     yield "encoding", _CHARACTERS[message.coding]
     yield "parts", str(message.parts)
-    yield "price", f"{decimal(message.price)} {message.currency} for {message.duration} s (smsprice)"
+    units = f"{message.parts} parts of " if settings.smsbilling == "part" and message.parts > 1 else ""
+    paid = price(directory, settings, account, message.target, message.parts, message.created)
+    amount = f"{decimal(message.price)} {message.currency}"
+    yield "price", f"{amount} for {units}{message.duration} s ({reason(paid)})"
+    owed = cost(directory, settings, message.gateway_id, message.target, message.parts, message.created)
+    yield "cost", f"{decimal(message.cost)} {message.currency} ({reason(owed, 'nothing')})"
 
 
 def _routes(

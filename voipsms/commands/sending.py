@@ -8,9 +8,8 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from datetime import UTC, datetime
 
 from voipsms.accept import accept
-from voipsms.commands.context import database, read_config, run, writing
+from voipsms.commands.context import database, directory_for, read_config, run, writing
 from voipsms.config import Config
-from voipsms.directory import Directory
 from voipsms.errors import BadUserData
 from voipsms.model import FAILED, FINAL, MessageId, Millis, State, Submission
 from voipsms.store.accounts import ADMIN, ensure_gateways
@@ -90,10 +89,9 @@ def _is_server(row: tuple[object, ...]) -> bool:
 
 def submit(db: Database, ids: IdSource, config: Config, submission: Submission) -> MessageId:
     """Stores the message for whoever is or will be running. Raises Refused, StoreError."""
-    directory = Directory()
     with db.transaction():
         gateways = ensure_gateways(db, ids, [g.name for g in config.gateways], config.sms.currency)
-        directory.load(db.read("users"), db.read("user_numbers"), db.read("opted_out"), db.read("routes"))
+        directory = directory_for(db, config, submission.target, gateways)
         ways = Ways(directory, dict.fromkeys(gateways.values(), Idle()), config.sms)
         message = accept(submission, directory, config.sms, ways, "", MessageId(ids.next()), now_millis())
         commit = Commit(db, ids, now_millis(), 0, config.sms.smsrefund, Orphans())

@@ -75,6 +75,31 @@ def _book(db: Database, ids: IdSource, user: UserId, amount: Micros, comment: st
     )  # fmt: skip
 
 
+def set_options(db: Database, name: str, group: str | None, packet: str | None) -> tuple[str, str]:
+    """A user's group and packet of prices, '' taking one away, None leaving it; returns what is so. Raises
+    AccountError."""
+    user = user_id(db, name)
+    before = db.read("options_of", user_id=user)
+    own_group, own_packet = before[0] if before else ("", "")
+    own_group = own_group if group is None else group
+    own_packet = own_packet if packet is None else packet
+    if group and not db.read("group_by_name", name=group):
+        raise AccountError(f"there is no group {group!r}: `voipsms group set` makes one")
+    if before:
+        db.write("update_user_options", user_id=user, user_group=own_group, packet=own_packet)
+    elif own_group or own_packet:
+        db.write("insert_user_options", user_id=user, user_group=own_group, packet=own_packet)
+    db.write("bump_revision")
+    return own_group, own_packet
+
+
+def set_group(db: Database, name: str, packet: str) -> None:
+    """Makes the group where there is none."""
+    if not db.write("update_group", name=name, packet=packet):
+        db.write("insert_group", name=name, packet=packet)
+    db.write("bump_revision")
+
+
 def ensure_admin(db: Database, ids: IdSource, currency: str) -> None:
     if not db.read("user_by_name", username=ADMIN):
         add_user(db, ids, NewUser(ADMIN, UserType.ADMIN, currency))
