@@ -26,6 +26,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "intake",
         "preparation",
         "recovery",
+        "retention",
         "rewriting",
         "routebook",
         "routing",

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from voipsms.commands.context import database, read_config
 from voipsms.commands.output import Row, add_format, moment, write_rows
 from voipsms.money import decimal
+from voipsms.store.cdrs import Which, read_cdrs
 from voipsms.store.database import Database
 
 _END_OF_TIME = 1 << 62
 
 CDR = (
     "id", "msgid", "type", "direction", "user", "from", "to", "gateway", "start", "duration", "parts", "price", "cost",
-    "currency", "state", "reason", "comment",
+    "currency", "state", "reason", "comment", "margin", "ledger",
 )  # fmt: skip
 
 
@@ -43,6 +44,12 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     check.set_defaults(run=_check)
 
 
+def account_id(db: Database, name: str) -> int:
+    """Of a user or gateway; 0: no name, so whichever; -1: there is none of this name."""
+    rows = db.read("user_by_name", username=name) if name else [(0,)]
+    return int(rows[0][0]) if rows else -1
+
+
 def _cdr(arguments: Namespace) -> int:
     with database(read_config(arguments)) as db:
         write_rows(arguments.format, CDR, cdrs(db, arguments))
@@ -51,15 +58,11 @@ def _cdr(arguments: Namespace) -> int:
 
 def cdrs(db: Database, which: Namespace) -> Iterator[Row]:
     """As CDR names them. `which`: start, stop, user, gateway, type."""
-    after = 0
-    while rows := db.read(
-        "cdrs", after=after, start=which.start, stop=which.stop, username=which.user, gateway=which.gateway,
-        type=which.type,
-    ):  # fmt: skip
-        for row in rows:
-            yield (str(row[0]), str(row[1]), *row[2:8], moment(row[8]), *row[9:11], decimal(row[11]), decimal(row[12]),
-                   *row[13:])  # fmt: skip
-        after = rows[-1][0]
+    user_id, gateway_id = account_id(db, which.user), account_id(db, which.gateway)
+    for row in read_cdrs(db, Which(which.start, which.stop, user_id, gateway_id, which.type)):
+        price, cost, movements = row[11], row[12], row[17] or ""
+        yield (str(row[0]), str(row[1]), *row[2:8], moment(row[8]), *row[9:11], decimal(price), decimal(cost),
+               *row[13:17], decimal(price - cost), " ".join(sorted(movements.split(","))))  # fmt: skip
 
 
 def _check(arguments: Namespace) -> int:

@@ -180,6 +180,22 @@ def national(number: str) -> str:
     return "".join(filter(str.isdecimal, written)) or number
 
 
+@lru_cache(maxsize=20_000)
+def country_of(number: str) -> str:
+    """Two letters; '' for a short code, a worldwide service and what is no number. `number`: E.164 digits without +.
+
+    An unassigned number has the country whose code it begins with, the main one where several share it.
+    """
+    found = read_number("+" + number)
+    if found.region:
+        return "" if found.region == "001" else found.region
+    if found.kind is Kind.PHONE:
+        for length in (1, 2, 3):
+            if regions := phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(number[:length])):
+                return "" if regions[0] == "001" else regions[0]
+    return ""
+
+
 _REFUSALS: tuple[dict[Kind, type[Refused]], ...] = (
     dict.fromkeys(Kind, NotConverted),
     {

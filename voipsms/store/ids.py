@@ -22,6 +22,11 @@ def first_id(at: Millis) -> int:
     return at * _STEP
 
 
+def id_time(made: int) -> Millis:
+    """When an id was made."""
+    return Millis(made // _STEP)
+
+
 class IdSource:
     """Ids of one node, strictly growing whatever the clock does. Safe to call from any thread."""
 
