@@ -7,7 +7,19 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from voipsms import __version__
-from voipsms.commands import accounts, archive, demo, explain, prices, records, reports, routes, sending, server, simulator
+from voipsms.commands import (
+    accounts,
+    archive,
+    demo,
+    explain,
+    prices,
+    records,
+    reports,
+    routes,
+    sending,
+    server,
+    simulator,
+)
 from voipsms.errors import VoipSmsError
 
 _FAMILIES = (server, accounts, sending, explain, prices, routes, records, reports, archive, simulator, demo)
