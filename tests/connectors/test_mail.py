@@ -371,10 +371,10 @@ async def test_described_and_traced(server: MailServer, connect: Connect) -> Non
     await server.start()
     traces = Traces()
     connector = connect("mailto:[tonum]@sms.test?subject=[message]&bcc=b@x.test", trace=traces)
-    envelope, mail = await connector.describe(message("hi"))
-    assert envelope == "MAIL FROM:<gw@acme.test> RCPT TO:<36209876543@sms.test> RCPT TO:<b@x.test>"
-    assert "\r\nSubject: hi\r\n" in mail
-    assert mail.endswith("\r\n\r\nhi\r\n")
+    described = await connector.describe(message("hi"))
+    assert described[:3] == ["MAIL FROM:<gw@acme.test>", "RCPT TO:<36209876543@sms.test>", "RCPT TO:<b@x.test>"]
+    assert "Subject: hi" in described
+    assert described[-2:] == ["", "hi"]
     await submit(connector, "secret text")
     shown = json.dumps(traces.lines)
     assert "Subject: *** (11)" in shown

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shlex
 import sys
 import time
@@ -225,6 +226,13 @@ async def test_not_taken(tmp_path: Path, script: str, error: type[SubmitError], 
         await submit(connector)
     assert (type(caught.value), caught.value.comment) == (error, comment)
     assert (connector.ready, connector.free()) == (True, 20)
+
+
+def test_the_manual_has_the_table() -> None:
+    manual = (Path(__file__).parents[2] / "docs" / "connectors.md").read_text()
+    (row,) = (line.split("|")[1] for line in manual.splitlines() if line.endswith("| 503: tried again |"))
+    retried = {status for status, http in STATUSES.items() if http == 503}
+    assert {int(number) for number in re.findall(r"[0-9]+", row)} == retried
 
 
 async def test_the_operator_s_words(tmp_path: Path) -> None:

@@ -195,7 +195,8 @@ class MailConnector(Reachable):
 
     def _show(self, named: dict[str, str]) -> Sequence[str]:
         mail = self._write(named, time.time())
-        return [f"MAIL FROM:<{self._sender}> RCPT TO:<{'> RCPT TO:<'.join(mail.recipients)}>", mail.octets.decode()]
+        envelope = [f"MAIL FROM:<{self._sender}>", *(f"RCPT TO:<{recipient}>" for recipient in mail.recipients)]
+        return [*envelope, *mail.octets.decode().removesuffix("\r\n").split("\r\n")]
 
     async def close(self) -> None:
         await self._server.close()

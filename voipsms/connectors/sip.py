@@ -228,7 +228,7 @@ class SipConnector(Reachable):
 
     def _show(self, named: dict[str, str]) -> Sequence[str]:
         request = self._message(named)
-        return [f"to {self._trunk.peer}", request.to_bytes().decode()]
+        return [f"to {self._trunk.peer}", *request.to_bytes().decode().split("\r\n")]
 
     async def close(self) -> None:
         if self._endpoint is not None:
