@@ -70,6 +70,7 @@ class Provider:
             "hang": self._hang, "reset": self._reset, "garbage": self._garbage, "half": self._half, "drip": self._drip,
             "slow-head": self._slow_head, "long-head": self._long_head, "endless-head": self._endless_head,
             "reset-midway": self._reset_midway, "old": self._old,
+            "bad-chunk": self._bad_chunk, "bad-length": self._bad_length,
         }  # fmt: skip
 
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
@@ -161,3 +162,13 @@ class Provider:
         await asyncio.sleep(0)
         transport.write(b"old-1")
         transport.close()
+
+    async def _bad_chunk(self, transport: asyncio.Transport) -> None:
+        transport.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nOK\r\n")
+        await asyncio.sleep(0)
+        transport.write(b"zz\r\nnone\r\n")
+        await self.release.wait()
+
+    async def _bad_length(self, transport: asyncio.Transport) -> None:
+        transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\nContent-Length: 2\r\n\r\nOK")
+        await self.release.wait()

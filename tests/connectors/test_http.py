@@ -176,7 +176,7 @@ async def test_the_operator_s_words(provider: Provider, connect: Connect) -> Non
 
 @pytest.mark.parametrize("body", ["", "to=[tonum]"], ids=["GET", "POST"])
 @pytest.mark.parametrize("path", ["hang", "reset", "garbage", "half", "drip", "slow-head", "long-head", "endless-head",
-                                  "reset-midway"])  # fmt: skip
+                                  "reset-midway", "bad-chunk", "bad-length"])  # fmt: skip
 @pytest.mark.parametrize("warm", [False, True], ids=["new connection", "kept connection"])
 async def test_after_the_request_was_sent_nobody_knows(
     provider: Provider, connect: Connect, path: str, body: str, warm: bool

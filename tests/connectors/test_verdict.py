@@ -197,10 +197,11 @@ def test_a_pattern_at_fault_stops_the_start(settings_: GatewaySettings, place: s
     "location, told",
     [
         ("", "HTTP 302: a redirect, which is not followed: smsurl must be the final address"),
+        ("http://[::1", "HTTP 302: a redirect, which is not followed: smsurl must be the final address"),
         ("https://b.test/x?password=p", "HTTP 302: a redirect to https://b.test/x, which is not followed: smsurl must "
          "be the final address"),
     ],
-    ids=["nowhere", "elsewhere"],
+    ids=["nowhere", "no URL", "elsewhere"],
 )  # fmt: skip
 def test_a_redirect_is_refused_and_explained(location: str, told: str) -> None:
     verdict = judge(302, "<html>moved</html>", location=location)

@@ -286,8 +286,12 @@ def comment(status: int, text: str) -> str:
 
 def redirect(status: int, location: str) -> str:
     """`location` without its query, which may repeat our own with its password."""
-    where = f" to {mask_url(location.partition('?')[0])}" if location else ""
-    return comment(status, f"a redirect{where}, which is not followed: smsurl must be the final address")
+    try:
+        where = mask_url(location.partition("?")[0])
+    except ValueError:  # it is no URL
+        where = ""
+    to = f" to {where}" if where else ""
+    return comment(status, f"a redirect{to}, which is not followed: smsurl must be the final address")
 
 
 def retry_after(value: str | None, now: float) -> float | None:
