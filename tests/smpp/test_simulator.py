@@ -10,15 +10,32 @@ import pytest
 from smpplib.client import Client as SmpplibClient
 from smpplib.consts import SMPP_CLIENT_STATE_OPEN
 
-from tests.smpp.rig import message, running, until
+from tests.smpp.rig import Esme, message, running, until
 from voipsms.errors import OutcomeUnknown
 from voipsms.gateway_settings import SmppSettings
 from voipsms.smpp.behaviour import ENDINGS, Options
 from voipsms.smpp.deliveries import mobile_originated
+from voipsms.smpp.faults import Strike
 from voipsms.smpp.link import Link
-from voipsms.smpp.pdu import MESSAGE_PAYLOAD, MESSAGE_STATE, RECEIPTED_MESSAGE_ID, Answer, Pdu
+from voipsms.smpp.pdu import (
+    MESSAGE_PAYLOAD,
+    MESSAGE_STATE,
+    RECEIPTED_MESSAGE_ID,
+    Answer,
+    Cancel,
+    DataMessage,
+    Destination,
+    DistributionList,
+    MultiAnswer,
+    MultiMessage,
+    Pdu,
+    Query,
+    QueryAnswer,
+    Replace,
+    Unsuccess,
+)
 from voipsms.smpp.simulator import Simulator
-from voipsms.smpp.status import ESME_ROK, ESME_RX_P_APPN, ESME_RX_T_APPN, status
+from voipsms.smpp.status import ESME_RINVDSTADR, ESME_ROK, ESME_RSYSERR, ESME_RX_P_APPN, ESME_RX_T_APPN, status
 
 
 def words(text: str) -> str:
@@ -242,6 +259,119 @@ async def test_credentials(username: str, password: str, bound: bool) -> None:
         await until(lambda: simulator.counts["binds" if bound else "refused_binds"])
         await until(lambda: esme.client.ready or esme.client.last_error)
         assert esme.client.ready is bound
+
+
+# -- beside submit_sm -----------------------------------------------------------------------------------------------
+
+
+def number_of(pdu: Pdu) -> str:
+    assert isinstance(pdu.body, Answer)
+    return pdu.body.message_id
+
+
+async def test_data_sm() -> None:
+    """As a submit: endings, receipts, log."""
+    async with Simulator() as simulator, running(simulator) as esme:
+        body = DataMessage("", 5, 0, "Foo", 1, 1, "36301234567", registered_delivery=1, data_coding=8)
+        answer = await esme.client.request(body, ((MESSAGE_PAYLOAD, b"\0h\0i"), (0x0204, b"\0\1")))
+        await until(lambda: esme.received)
+        assert esme.texts()[0].startswith(f"id:{number_of(answer)} ")
+        refused = await esme.client.request(DataMessage(destination_addr="36305550001"))
+        assert status(refused.command_status).name == "ESME_RINVDSTADR"
+        submit, _ = simulator.submits
+        assert (submit.command, submit.user_data, submit.tlvs) == ("data_sm", "00680069", {"0204": "0001"})
+        assert (submit.data_coding, submit.source_ton_npi, submit.dest_ton_npi) == (8, "5/0", "1/1")
+
+
+async def test_submit_multi() -> None:
+    """One id, a result and a receipt for each destination."""
+    numbers = "36301234567", "36305550001", "36305550005", "36305550009"
+    async with Simulator() as simulator, running(simulator) as esme:
+        to: list[Destination | DistributionList] = [Destination(1, 1, number) for number in numbers]
+        to.append(DistributionList("friends"))
+        body = MultiMessage("", 5, 0, "Foo", tuple(to), registered_delivery=1, short_message=b"hello")
+        answer = await esme.client.request(body)
+        assert isinstance(answer.body, MultiAnswer)
+        assert answer.command_status == ESME_ROK
+        assert answer.body.unsuccess_sme == (
+            Unsuccess(1, 1, "36305550001", ESME_RINVDSTADR),
+            Unsuccess(1, 1, "36305550009", ESME_RSYSERR),
+        )
+        await until(lambda: simulator.counts["delivered"] == 3)
+        assert [words(text) for text in esme.texts()] == ["DELIVRD", "UNDELIV", "DELIVRD"]
+        assert {text.split()[0] for text in esme.texts()} == {f"id:{answer.body.message_id}"}
+        assert [submit.destination for submit in simulator.submits] == [*numbers, "friends"]
+        assert {submit.command for submit in simulator.submits} == {"submit_multi"}
+
+
+async def state_of(esme: Esme, number: str) -> int:
+    answer = await esme.client.request(Query(number, 5, 0, "Foo"))
+    assert isinstance(answer.body, QueryAnswer)
+    return answer.body.message_state
+
+
+async def test_query() -> None:
+    async with Simulator(Options(receipt_delay=0.05)) as simulator, running(simulator) as esme:
+        number = number_of(await esme.submit(message("36305550005")))
+        assert await state_of(esme, number) == 1
+        await until(lambda: esme.received)
+        assert await state_of(esme, number) == 5
+        unknown = await esme.client.request(Query("none", 5, 0, "Foo"))
+        assert status(unknown.command_status).name == "ESME_RINVMSGID"
+        assert simulator.counts["queries"] == 3
+
+
+async def test_cancel() -> None:
+    """The receipt says so, and no other one comes."""
+    async with Simulator(Options(receipt_delay=0.05)) as simulator, running(simulator) as esme:
+        number = number_of(await esme.submit(message()))
+        kept = number_of(await esme.submit(message()))
+        assert (await esme.client.request(Cancel("", number, 5, 0, "Foo"))).command_status == ESME_ROK
+        await until(lambda: len(esme.received) == 2)
+        assert [(text.split()[0], words(text)) for text in esme.texts()] == [
+            (f"id:{number}", "DELETED"),
+            (f"id:{kept}", "DELIVRD"),
+        ]
+        assert await state_of(esme, number) == 4
+        again = await esme.client.request(Cancel("", kept, 5, 0, "Foo"))
+        assert status(again.command_status).name == "ESME_RCANCELFAIL"
+
+
+async def test_cancel_without_receipt() -> None:
+    async with Simulator(Options(receipt_delay=5)) as simulator, running(simulator) as esme:
+        await esme.submit(message(registered=0))
+        assert (await esme.client.request(Cancel("", "", 5, 0, "Foo", 1, 1, "36301234567"))).command_status == ESME_ROK
+        assert simulator.counts["receipts"] == 0
+
+
+async def test_replace() -> None:
+    async with Simulator(Options(receipt_delay=5)) as simulator, running(simulator) as esme:
+        number = number_of(await esme.submit(message()))
+        answers = [
+            (await esme.client.request(Replace(one, 5, 0, "Foo", short_message=b"other"))).command_status
+            for one in (number, "none")
+        ]
+        assert [status(answer).name for answer in answers] == ["ESME_ROK", "ESME_RINVMSGID"]
+
+
+async def test_faults_can_change() -> None:
+    async with Simulator(Options(faults=(Strike("error", most=1),))) as simulator, running(simulator) as esme:
+        assert (await esme.submit(message())).command_status == ESME_RSYSERR
+        assert (await esme.submit(message())).command_status == ESME_ROK
+        simulator.strike(Strike("nack"))
+        assert (await esme.submit(message())).name == "generic_nack"
+        assert {name: simulator.counts[name] for name in ("fault error", "fault nack")} == {
+            "fault error": 1,
+            "fault nack": 1,
+        }
+
+
+async def test_what_can_not_be_delivered_to_an_esme_that_knows_no_tlvs() -> None:
+    """SMPP 3.3: the receipt goes without them, its text says it all."""
+    async with Simulator(Options(tlvs=True)) as simulator, running(simulator, SmppSettings(version=33)) as esme:
+        await esme.submit(message())
+        await until(lambda: esme.received)
+        assert esme.received[0].tlvs == ()
 
 
 # -- smpplib's own client, which knows nothing of ours ---------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 from tests.smpp.rig import PATIENCE, message, running, until
 from voipsms.smpp import smsc
 from voipsms.smpp.behaviour import ENDINGS, Options
+from voipsms.smpp.faults import Strike
 from voipsms.smpp.simulator import Simulator
 
 MAIN = """
@@ -43,6 +44,21 @@ ARGUMENTS = {
         ["--no-endings", "--no-receipts", "--early", "--elsewhere", "--tlvs"],
         Options(port=2775, endings=False, receipts=False, early=True, elsewhere=True, tlvs=True),
     ),
+    "faults": (
+        ["--fault", "black-hole", "--fault", "error:0.5", "--fault", "nack::3", "--fault", "alert:0.1:2"],
+        Options(
+            port=2775,
+            faults=(Strike("black-hole"), Strike("error", 0.5), Strike("nack", 1.0, 3), Strike("alert", 0.1, 2)),
+        ),
+    ),
+    "TLS": (
+        ["--tls-cert", "a", "--tls-key", "b", "--tls-ca", "c"],
+        Options(port=2775, tls_cert="a", tls_key="b", tls_ca="c"),
+    ),
+    "outbind": (
+        ["--outbind", "127.0.0.1:2776", "--outbind-password", "knock"],
+        Options(port=2775, outbind="127.0.0.1:2776", outbind_password="knock"),
+    ),
 }  # fmt: skip
 
 
@@ -53,12 +69,22 @@ def test_arguments(words: list[str], expected: Options) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["--refuse", "2"], ["--refuse", "x"], ["--refuse-status", "WHAT"], ["--receipt-delay", "x"], ["--mo-rate", "0"]],
+    [
+        ["--refuse", "2"],
+        ["--refuse", "x"],
+        ["--refuse-status", "WHAT"],
+        ["--receipt-delay", "x"],
+        ["--mo-rate", "0"],
+        ["--fault", "what"],
+        ["--fault", "error:2"],
+        ["--fault", "error:1:x"],
+        ["--outbind", "nowhere"],
+    ],
 )
 def test_wrong_arguments(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(*words)
-    assert words[-1] in capsys.readouterr().err
+    assert words[-1].removeprefix("error:") in capsys.readouterr().err
 
 
 def test_help_names_every_ending() -> None:
@@ -66,6 +92,7 @@ def test_help_names_every_ending() -> None:
     smsc.add_arguments(parser)
     text = parser.format_help()
     assert all(f"…{ending}  {behaviour.meaning}" in text for ending, behaviour in ENDINGS.items())
+    assert all(name in text and fault.meaning in text for name, fault in FAULTS.items())
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])

@@ -51,7 +51,7 @@ def _address(text: str) -> str:
         if text:
             host_port(text)
     except BadValue as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(f"{text!r} {error}") from None
     return text
 
 
