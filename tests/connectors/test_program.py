@@ -22,13 +22,15 @@ from voipsms.errors import (
     ConfigError,
     GatewayDown,
     OutcomeUnknown,
+    RefusedHere,
     SubmitError,
     SubmitFailed,
     SubmitRefused,
 )
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
-from voipsms.model import GatewayId, State, Submitted
+from voipsms.model import GatewayId, Part, State, Submitted
+from voipsms.values import replace
 
 HERE = Path().absolute()
 
@@ -159,6 +161,18 @@ async def test_what_cannot_be_an_argument_is_refused(tmp_path: Path, arguments: 
 async def test_faults_stop_the_start(tmp_path: Path, url: str, fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         ProgramConnector(GatewayId(2), GatewaySettings(smsurl=url), Wakes(), tmp_path)
+
+
+async def test_binary_messages_need_a_place(tmp_path: Path) -> None:
+    write(tmp_path, TELL)
+    binary = Part(replace(message(""), octets=b"\1\xff", udh=b"\2\0\0"), 1, 1)
+    with pytest.raises(RefusedHere, match="no argument has a place"):
+        await connect(tmp_path, "[tonum] [message]").submit(binary)
+    await connect(tmp_path, "send").submit(binary)  # its stdin is a place
+    stdin = json.loads(str(told(tmp_path)["stdin"]))
+    assert (stdin["octets"], stdin["udh"]) == ("01FF", "020000")
+    await connect(tmp_path, "'{{ octets }}'", smsdialect="jinja").submit(binary)
+    assert told(tmp_path)["argv"] == ["01FF"]
 
 
 async def test_looked_up(tmp_path: Path) -> None:

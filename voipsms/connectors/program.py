@@ -26,7 +26,7 @@ from voipsms.connectors.reachable import Reachable, selects_of
 from voipsms.connectors.template import Template, compile_value
 from voipsms.connectors.verdict import LONGEST_ANSWER, LONGEST_COMMENT, Outcome
 from voipsms.connectors.words import TooSlow
-from voipsms.errors import ConfigError, GatewayDown, OutcomeUnknown, SubmitFailed, SubmitRefused
+from voipsms.errors import ConfigError, GatewayDown, OutcomeUnknown, RefusedHere, SubmitFailed, SubmitRefused
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.model import GatewayId, Message, State, Submitted
@@ -81,6 +81,9 @@ def read_command(settings: GatewaySettings) -> tuple[str, tuple[Argument, ...]]:
 
 def write_arguments(arguments: Sequence[Argument], named: dict[str, str]) -> list[str]:
     """What the program gets as its arguments. Raises SubmitRefused where a value can't be, or stay, one."""
+    names = frozenset[str]().union(*(argument.text.names for argument in arguments))
+    if names and named["octets"] and "octets" not in names:
+        raise RefusedHere("no argument has a place for a binary message")
     if arguments and any("\0" in value for value in named.values()):
         raise SubmitRefused("a program's argument can't hold the character NUL")
     try:

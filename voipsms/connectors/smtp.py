@@ -14,6 +14,7 @@ from voipsms.config import MailSettings
 from voipsms.connectors.verdict import LONGEST_COMMENT
 from voipsms.errors import ConfigError, GatewayDown, OutcomeUnknown, SubmitError, SubmitFailed, SubmitRefused
 
+_FAREWELL: Final = 2.0  # seconds that the answer to QUIT may take
 _CLOSING: Final = 421  # RFC 5321 §3.8: the server ends the connection, perhaps since it was idle
 
 
@@ -114,7 +115,7 @@ class SmtpServer:
 
 async def _quit(smtp: SMTP) -> None:
     try:
-        await smtp.quit()
+        await smtp.quit(timeout=_FAREWELL)
     except (SMTPException, OSError):
         smtp.close()
 
