@@ -106,7 +106,7 @@ class Exchange:
             if left:
                 raise OutcomeUnknown(f"no answer within {self._timeout:g} s") from error
             raise GatewayDown(f"{self._host}:{self._port}: no connection within {self._connect:g} s") from error
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise _fault(error, bool(left), f"{self._host}:{self._port}") from error
 
     async def _send(self, request: Request, left: dict[str, bool]) -> Answer:
@@ -163,7 +163,7 @@ def _unpack(body: bytes) -> bytes:
         return body
 
 
-def _fault(error: aiohttp.ClientError, left: bool, where: str) -> SubmitError:
+def _fault(error: aiohttp.ClientError | OSError, left: bool, where: str) -> SubmitError:
     """Only what aiohttp says of a connection goes into the text: its other words repeat the URL."""
     if isinstance(error, aiohttp.InvalidURL):
         return RefusedHere("no request can be made of it: a URL that is none")
@@ -176,7 +176,7 @@ def _fault(error: aiohttp.ClientError, left: bool, where: str) -> SubmitError:
     return GatewayDown(str(error) if isinstance(error, aiohttp.ClientConnectorError) else f"{where}: {_name(error)}")
 
 
-def _name(error: aiohttp.ClientError) -> str:
+def _name(error: aiohttp.ClientError | OSError) -> str:
     number = getattr(error, "errno", None)
     return os.strerror(number) if number and number > 0 else type(error).__name__
 
