@@ -15,7 +15,7 @@ import pytest
 from tests.smpp.rig import PATIENCE, message, running, until
 from voipsms.smpp import smsc
 from voipsms.smpp.behaviour import ENDINGS, Options
-from voipsms.smpp.faults import Strike
+from voipsms.smpp.faults import FAULTS, Strike
 from voipsms.smpp.simulator import Simulator
 
 MAIN = """
