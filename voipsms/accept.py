@@ -41,7 +41,7 @@ def accept(
     number = _target(submission, settings)
     target = Msisdn(number.digits)
     account = _payer(submission, directory, bill_to, settings.country)
-    sender = _sender(submission, account, bill_to, settings.country)
+    sender = sender_of(submission, account, bill_to, settings.country)
     if directory.is_opted_out(target, sender):
         raise OptedOut
     text = "" if submission.octets else submission.text
@@ -106,7 +106,7 @@ def find(directory: Directory, name: str, country: str) -> Account | None:
     return directory.by_number.get(read_number(name, country).digits)
 
 
-def _sender(submission: Submission, account: Account, bill_to: str, country: str) -> str:
+def sender_of(submission: Submission, account: Account, bill_to: str, country: str) -> str:
     """A user sends from one of the numbers of that user; who pays for others, and admins, from what they say."""
     said = read_number(submission.sender, country)
     free = submission.free_sender or account.type is UserType.ADMIN or account.name == bill_to

@@ -6,12 +6,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from voipsms import adverts, rulebook
+from voipsms.adverts import Advert
 from voipsms.model import GatewayId, Micros, Msisdn, UserId, UserType
 from voipsms.rating import DEFAULT_PACKET, Cost, Tariffs
 from voipsms.routebook import read_routes
 from voipsms.routing import Routes
+from voipsms.rules import Rules
 
-STATEMENTS = ("users", "user_numbers", "opted_out", "routes", "user_options")  # whose rows `load` takes
+STATEMENTS = (
+    "users",
+    "user_numbers",
+    "opted_out",
+    "routes",
+    "user_options",
+    "rules",
+    "adverts",
+)  # whose rows `load` takes
 
 
 @dataclass(slots=True)
@@ -46,6 +57,8 @@ class Directory:
     gateways: dict[str, GatewayId] = field(default_factory=dict)
     opted_out: frozenset[tuple[str, str]] = frozenset()
     routes: Routes = field(default_factory=Routes)
+    rules: Rules = field(default_factory=Rules)
+    adverts: tuple[Advert, ...] = ()
     tariffs: Tariffs = field(default_factory=Tariffs)
     costs: Mapping[GatewayId, Cost] = field(default_factory=dict)
 
@@ -56,6 +69,8 @@ class Directory:
         opted_out: Iterable[tuple[Any, ...]],
         routes: Iterable[tuple[Any, ...]] = (),
         options: Iterable[tuple[Any, ...]] = (),
+        rules: Iterable[tuple[Any, ...]] = (),
+        advertised: Iterable[tuple[Any, ...]] = (),
     ) -> None:
         """Rows as STATEMENTS give them."""
         owned: dict[UserId, list[Msisdn]] = {}
@@ -69,6 +84,8 @@ class Directory:
         self.by_number = {number: account for account in accounts for number in account.numbers}
         self._set_options(options)
         self.routes = read_routes(routes)
+        self.rules = rulebook.read_rows(tuple(rules))
+        self.adverts = adverts.read_rows(advertised)
         self.opted_out = frozenset((number, sender) for number, sender in opted_out)
 
     def _account(self, row: tuple[Any, ...], numbers: tuple[Msisdn, ...]) -> Account:

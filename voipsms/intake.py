@@ -26,15 +26,18 @@ from voipsms.errors import (
     Unavailable,
     UserInactive,
 )
-from voipsms.model import GatewayId, Message, MessageId, Submission
+from voipsms.model import GatewayId, Message, MessageId, Micros, Submission
+from voipsms.preparation import Preparation
 from voipsms.routing import Ways
+from voipsms.rules import COPIES, Effect
 from voipsms.store.entries import Accept, Amend, Remember, Repeat
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal
-from voipsms.values import Value
+from voipsms.values import Value, replace
 
 BACKLOG = 5000  # entries that may wait for a commit before new messages are turned away
 RECENT = 10_000  # answers at hand; older ones are in tb_ingress
+NO_CREDIT = Micros(0)
 _MAY_BE_STALE = (NobodyToBill, NoCredit, UserInactive, OptedOut)  # another process may have changed an account
 
 
@@ -65,6 +68,7 @@ class Intake:
         bill_to: str,
         refresh: Callable[[], Awaitable[bool]],
         log: Log,
+        preparation: Preparation | None = None,
     ) -> None:
         self._directory = directory
         self._journal = journal
@@ -75,6 +79,7 @@ class Intake:
         self.bill_to = bill_to
         self._refresh = refresh  # True: the directory has changed
         self._log = log
+        self._preparation = preparation or Preparation(directory, settings, bill_to)
         self._recent: OrderedDict[bytes, Repeat] = OrderedDict()
         self._running: dict[bytes, asyncio.Future[Taken]] = {}
         self.draining = False
@@ -121,41 +126,57 @@ class Intake:
 
     async def _answer(self, submission: Submission) -> Taken:
         try:
-            self._check_load()
-            message = await self._accept(submission)
-            return await self._commit(message)
+            self._check_load(submission)
+            if self._preparation.active:
+                return await self._prepared(submission)
+            return await self._commit(await self._accept(submission, self._ways))
         except Refused as refusal:
             if first := await self._remember(submission.ingress_key, refusal):
                 return _repeated(first)
             raise
 
-    def _check_load(self) -> None:
-        if self.draining:
+    async def _prepared(self, submission: Submission) -> Taken:
+        """By way of rules and what else comes before accept."""
+        ready = await self._preparation.prepare(submission)
+        message = await self._accept(ready.submission, self._first(ready.gateway))
+        credit = self._preparation.credit(ready, message.price)
+        if credit:
+            message = replace(message, price=Micros(message.price - credit))
+        return await self._commit(message, credit, ready.effects)
+
+    def _first(self, gateway: GatewayId | None) -> Ways:
+        """The gateway that a rule has chosen comes first."""
+        if gateway is None or gateway not in self._queues:
+            return self._ways
+        return lambda asked: (gateway, *(other for other in self._ways(asked) if other != gateway))
+
+    def _check_load(self, submission: Submission) -> None:
+        if self.draining and submission.door != COPIES:
             raise Unavailable("Shutting down")
         if self._journal.problem:
             raise Unavailable("The store is out of reach")
         if self._journal.backlog >= BACKLOG or any(len(q) >= self.settings.queue for q in self._queues.values()):
             raise Unavailable("Too many messages are waiting")
 
-    async def _accept(self, submission: Submission) -> Message:
+    async def _accept(self, submission: Submission, ways: Ways) -> Message:
         try:
-            return self._decide(submission)
+            return self._decide(submission, ways)
         except _MAY_BE_STALE:
             if not await self._refresh():
                 raise
-            return self._decide(submission)
+            return self._decide(submission, ways)
 
-    def _decide(self, submission: Submission) -> Message:
+    def _decide(self, submission: Submission, ways: Ways) -> Message:
         message_id = MessageId(self._ids.next())
-        return accept(submission, self._directory, self.settings, self._ways, self.bill_to, message_id, now_millis())
+        return accept(submission, self._directory, self.settings, ways, self.bill_to, message_id, now_millis())
 
-    async def _commit(self, message: Message) -> Taken:
+    async def _commit(self, message: Message, credit: Micros = NO_CREDIT, wanted: tuple[Effect, ...] = ()) -> Taken:
         queue = self._queues[message.gateway_id]
         account = self._directory.by_id[message.user_id]
         started = not queue.keeps(message) and queue.reserve(message.parts)
         account.pending += message.price
         try:
-            result = await self._journal.append(Accept(message, started))
+            result = await self._journal.append(Accept(message, started, credit=credit))
         except BaseException:
             if started:
                 queue.release(message.parts)
@@ -167,6 +188,8 @@ class Intake:
                 queue.release(message.parts)
             return _repeated(result)
         self._log.accepted(message)
+        if wanted:
+            self._preparation.start(wanted, message)
         return await self._hand_over(message, queue, started)
 
     async def _hand_over(self, message: Message, queue: GatewayQueue, started: bool) -> Taken:

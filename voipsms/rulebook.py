@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from voipsms.errors import ConfigError
@@ -174,7 +175,7 @@ def _copy(table: _Table) -> Action:
         number = read_number(said)
         if number.kind in (Kind.NAME, Kind.IMPOSSIBLE):
             raise table.wrong("number", f"{said!r} is not a possible phone number; write it as +36201234567")
-        return Copy(number.digits)
+        return Copy(number.digits if number.kind is Kind.SHORT else f"+{number.digits}")
     address = table.text("mail")
     if not _MAIL.fullmatch(address):
         raise table.wrong("mail", "must be an address such as archive@example.com")
@@ -273,7 +274,8 @@ def gateways_of(rules: Rules) -> Iterable[tuple[str, str]]:
     return [(rule.name, a.gateway) for rule in rules.of_messages for a in rule.actions if isinstance(a, Choose)]
 
 
-def read_rows(rows: Iterable[Row]) -> Rules:
+@lru_cache(maxsize=2)  # accounts change much more often
+def read_rows(rows: tuple[Row, ...]) -> Rules:
     """Rows of the statement `rules`. One that can't be read is left out and told: the others hold."""
     found = []
     for row in rows:

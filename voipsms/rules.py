@@ -19,6 +19,7 @@ MESSAGE_FIELDS: Final = ("from", "to", "text", "user", "direction")
 REQUEST_FIELDS: Final = ("method", "number", "from")
 CHANGEABLE: Final = ("from", "to", "text")
 LONGEST_TEXT: Final = 40_000  # characters: longer ones are no message of 255 parts
+COPIES: Final = "rule"  # the door of copies: no rule looks at what comes from there
 MOST_EFFECTS: Final = 20  # of one message
 
 Facts = Mapping[str, str]  # field → value; numbers as E.164 digits without +
