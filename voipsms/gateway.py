@@ -18,11 +18,14 @@ from voipsms.connectors.registry import connector_for
 from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.doors.sip import SipDoor
+from voipsms.effects import Effects
 from voipsms.errors import ConfigError, NodeLost, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.intake import Intake
-from voipsms.model import GatewayId, Message, Micros, Receipt, UserId
+from voipsms.model import GatewayId, Message, Micros, Receipt, Submission, UserId
+from voipsms.preparation import Preparation
 from voipsms.recovery import Claimed, resume
+from voipsms.rewriting import DialPlan, procedure
 from voipsms.sip.endpoint import SipEndpoint, server_tls
 from voipsms.sip.trace import describe
 from voipsms.store import accounts
@@ -193,10 +196,18 @@ class Gateway:
 
     async def _open_upkeep(self) -> None:
         config = self.config
+        self.effects = Effects(
+            self._copy, lambda: self.directory.rules.effects(), config.folder, config.mail, self._selector
+        )  # fmt: skip
+        self.preparation = Preparation(
+            self.directory, config.sms, config.sip.bill_to, self.accounts.refresh_if_it_goes, self.effects.start
+        )  # fmt: skip
         self.intake = Intake(
             self.directory, self.journal, self.queues, self.ids, self.ways, config.sms, config.sip.bill_to,
-            self.accounts.refresh_if_it_goes, telling,
+            self.accounts.refresh_if_it_goes, telling, self.preparation,
         )  # fmt: skip
+        self._stack.push_async_callback(self._close_preparation)
+        self.preparation.configure(config.sms, config.sip.bill_to, self._dial_plan(config))
         self._upkeep = Upkeep(
             self.journal, self._reader, self.accounts, self.queues, self._node.number, self._room, self._expire,
             lambda: self.config.database,
@@ -204,6 +215,21 @@ class Gateway:
         for name, work in (("upkeep", self._upkeep.run), ("prices", self.prices.run)):
             self._run(name, work)
             self._stack.push_async_callback(self._end, name)
+
+    async def _copy(self, submission: Submission) -> None:
+        await self.intake.submit(submission)
+
+    def _dial_plan(self, config: Config) -> DialPlan | None:
+        """Raises ConfigError."""
+        if not config.sms.usesmsprefixsp:
+            return None
+        engine = engine_for(self.config)  # another database needs another start
+        return DialPlan(engine, procedure(engine, config.folder))
+
+    async def _close_preparation(self) -> None:
+        await self.effects.close()
+        if self.preparation.plan is not None:
+            await self.preparation.plan.close()
 
     def _room(self) -> bool:
         return self.journal.may_work() and sum(map(len, self.queues.values())) < self.config.sms.queue
@@ -257,6 +283,7 @@ class Gateway:
         """Takes the settings of a changed config file; a bad one changes nothing. Listeners stay as they are."""
         try:
             config = configuration.load(file)
+            plan = self._dial_plan(config)
             log.configure(config.log, config.folder)
             changed = await self._reload_gateways(config)
         except (ConfigError, StoreError, accounts.AccountError) as error:
@@ -264,6 +291,11 @@ class Gateway:
             return
         self.config = config
         self.intake.settings, self.intake.bill_to = config.sms, config.sip.bill_to
+        before = self.preparation.plan
+        self.preparation.configure(config.sms, config.sip.bill_to, plan)
+        if before is not None:
+            await before.close()
+        await self.effects.configure(config.folder, config.mail)
         self.ways.settings = config.sms
         self.journal.refund = config.sms.smsrefund
         if self._doors:
