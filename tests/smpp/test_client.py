@@ -306,6 +306,40 @@ async def test_a_faulty_session_is_given_up() -> None:
         await until(lambda: "ESME_RINVBNDSTS" in esme.client.last_error)
 
 
+async def test_a_session_that_may_be_dead_gets_no_more_submits_until_it_answers() -> None:
+    settings = SmppSettings(response=0.1, enquire=60)
+    async with HandSmsc() as server, running(server, settings, bound=False) as esme:
+        smsc = await server.connections.get()
+        await smsc.accept_bind()
+        await until(lambda: esme.client.ready)
+        unanswered = esme.client.submit(message())
+        assert (await smsc.read()).name == "submit_sm"
+        with pytest.raises(OutcomeUnknown):
+            await unanswered
+        assert (esme.client.free(), esme.client.ready) == (0, True)
+        waits, wakes = esme.client.submit(message()), esme.wakes
+        enquiry = await smsc.read()
+        assert enquiry.name == "enquire_link"
+        smsc.write(encode(0x80000015, 0, enquiry.sequence_number))
+        asked = await smsc.read()
+        smsc.write(encode(SUBMIT_SM_RESP, 0, asked.sequence_number, Answer()))
+        assert (await waits).command_status == ESME_ROK
+        assert (esme.client.free(), esme.wakes) == (100, wakes + 1)
+        smsc.writer.close()
+
+
+async def test_what_waits_for_a_session_that_is_dead_has_not_left() -> None:
+    settings = SmppSettings(response=0.1, enquire=60)
+    async with HandSmsc() as server, running(server, settings, bound=False) as esme:
+        smsc = await server.connections.get()
+        await smsc.accept_bind()
+        await until(lambda: esme.client.ready)
+        with pytest.raises(OutcomeUnknown):
+            await esme.client.submit(message())
+        with pytest.raises(GatewayDown, match="no answer to enquire_link"):
+            await esme.client.submit(message())
+
+
 async def test_the_peer_unbinds() -> None:
     async with HandSmsc() as server, running(server, bound=False) as esme:
         smsc = await server.connections.get()

@@ -22,7 +22,7 @@ from voipsms.connectors.port import Inbox
 from voipsms.connectors.short_message import Composer, Submit, in_words
 from voipsms.connectors.smpp_answer import queried, refusal, submit_error, submitted_to_several
 from voipsms.connectors.smpp_parts import Cutter
-from voipsms.errors import RefusedHere, StoreError
+from voipsms.errors import ConfigError, RefusedHere, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, Part, Receipt, State, Submitted
@@ -79,9 +79,12 @@ class SmppConnector:
         self._dialect = deliver_sm.dialect_of(settings.smpp)
         self._state = State.ENROUTE if settings.smpp.receipts else State.ACCEPTED
         self._pending: set[asyncio.Task[None]] = set()
-        self._client = Client(
-            settings.smpp, on_request=self._on_request, on_room=wake, trace=trace, mask=mask, folder=folder
-        )
+        try:
+            self._client = Client(
+                settings.smpp, on_request=self._on_request, on_room=wake, trace=trace, mask=mask, folder=folder
+            )
+        except ConfigError as error:
+            raise ConfigError(f"[{settings.section}] {error}") from error
 
     # -- out --
 
