@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from voipsms import __version__
 from voipsms.commands import (
     accounts,
+    adverts,
     archive,
     demo,
     explain,
@@ -16,13 +17,16 @@ from voipsms.commands import (
     records,
     reports,
     routes,
+    rules,
     sending,
     server,
     simulator,
 )
 from voipsms.errors import VoipSmsError
 
-_FAMILIES = (server, accounts, sending, explain, prices, routes, records, reports, archive, simulator, demo)
+_FAMILIES = (
+    server, accounts, sending, explain, prices, routes, rules, adverts, records, reports, archive, simulator, demo,
+)  # fmt: skip
 
 
 def parser() -> ArgumentParser:

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
+from voipsms import metrics
 from voipsms.config import SipSettings
 from voipsms.directory import Directory
 from voipsms.errors import Refused
 from voipsms.intake import Intake, Taken
 from voipsms.log import get_logger
 from voipsms.model import Submission
+from voipsms.rules import Slow, apply
 from voipsms.sip.body import ACCEPT, BadBody, Ignored, UnsupportedBody, read_body
 from voipsms.sip.digest import Attempts, DigestServer, Outcome
 from voipsms.sip.endpoint import IncomingRequest
@@ -23,6 +25,7 @@ from voipsms.sip.message import Request
 from voipsms.sip.uri import NameAddr, Uri, Via
 
 ALLOW = "MESSAGE, OPTIONS"
+LONGEST_FACT = 256  # characters of a user part that a rule sees
 PATIENCE = "5"  # seconds that Retry-After asks for where nothing better is known
 
 log = get_logger("sip")
@@ -78,6 +81,8 @@ class SipDoor:
         return any((mapped or ip) in network for network in self._trusted)
 
     def on_request(self, incoming: IncomingRequest) -> None:
+        if self._directory.rules.of_requests and self._ruled(incoming):
+            return
         reader = _METHODS.get(incoming.request.method)
         if reader is None:
             self._answer(incoming, Answer(405, f"{incoming.request.method} is not understood", (("Allow", ALLOW),)))
@@ -93,6 +98,21 @@ class SipDoor:
         """Waits for the answers to what has been taken in."""
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _ruled(self, incoming: IncomingRequest) -> bool:
+        """Whether a rule of the operator has answered it."""
+        try:
+            answer = apply(self._directory.rules.of_requests, _facts(incoming.request)).answer
+        except Slow as error:
+            log.error("a request is refused, since a rule takes too long on it", rule=error.rule)
+            answer = (403, "A rule takes too long on this request")
+        if answer is None:
+            return False
+        metrics.count("rules", "answer", "done")
+        code, text = answer
+        headers = _reason(code, text) if text and code >= 300 else ()
+        incoming.respond(code, text or None, headers)
+        return True
 
     # -- methods
 
@@ -174,7 +194,7 @@ class SipDoor:
     def _answer(self, incoming: IncomingRequest, answer: Answer) -> None:
         headers = list(answer.headers)
         if answer.text and answer.status >= 300:
-            headers.append(("Reason", f'SIP;cause={answer.status};text="{_quotable(answer.text)}"'))  # RFC 3326
+            headers += _reason(answer.status, answer.text)
         incoming.respond(answer.status, headers=headers)
 
 
@@ -182,6 +202,22 @@ _METHODS: Mapping[str, Callable[[SipDoor, IncomingRequest], None]] = {
     "MESSAGE": SipDoor._message,
     "OPTIONS": SipDoor._options,
 }
+
+
+def _facts(request: Request) -> dict[str, str]:
+    """What rules for SIP requests look at; what can't be read is empty."""
+    return {
+        "method": request.method,
+        "number": _user(lambda: Uri.parse(request.uri)),
+        "from": _user(lambda: request.from_addr.uri),
+    }
+
+
+def _user(read: Callable[[], Uri]) -> str:
+    try:
+        return read().user.removeprefix("+")[:LONGEST_FACT]
+    except SipParseError:
+        return ""
 
 
 def ingress_key(request: Request) -> bytes:
@@ -216,6 +252,11 @@ def _taken(taken: Taken) -> Answer:
 def _refusal(refusal: Refused) -> Answer:
     headers = (("Retry-After", str(refusal.retry_after or PATIENCE)),) if refusal.sip_code == 503 else ()
     return Answer(refusal.sip_code, str(refusal), headers)
+
+
+def _reason(status: int, text: str) -> tuple[tuple[str, str], ...]:
+    """RFC 3326"""
+    return (("Reason", f'SIP;cause={status};text="{_quotable(text)}"'),)
 
 
 def _quotable(text: str) -> str:
