@@ -15,6 +15,7 @@ from voipsms import log, metrics, telling
 from voipsms.config import Config
 from voipsms.connectors.port import Connector
 from voipsms.connectors.registry import connector_for
+from voipsms.connectors.sources import State, state
 from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.doors.sip import SipDoor
@@ -57,6 +58,7 @@ class Gateway:
         self._doors = doors
         self.directory = Directory()
         self.queues: dict[GatewayId, GatewayQueue] = {}
+        self._sources: dict[GatewayId, State] = {}
         self.ways = Ways(self.directory, self.queues, config.sms)
         self._lost: asyncio.Future[NodeLost] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -143,24 +145,27 @@ class Gateway:
     async def _open_gateways(self) -> None:
         for settings in self.config.gateways:
             gateway_id = self._gateway_ids[settings.name]
-            self._add_gateway(gateway_id, settings, self._connector(gateway_id, settings))
+            connector = self._connector(gateway_id, settings, self.config)
+            self._add_gateway(gateway_id, settings, connector, self.config)
         self._stack.push_async_callback(self._close_gateways)
 
-    def _add_gateway(self, gateway_id: GatewayId, settings: GatewaySettings, connector: Connector) -> None:
+    def _add_gateway(
+        self, gateway_id: GatewayId, settings: GatewaySettings, connector: Connector, config: Config
+    ) -> None:
+        self._sources[gateway_id] = state(settings, config.mail, config.folder, gateway_id)
         self.queues[gateway_id] = GatewayQueue(
             gateway_id, settings, connector, self.journal, telling, self._expire, self._reroute
         )
         self._run(f"gateway {settings.name}", connector.run)
 
-    def _connector(self, gateway_id: GatewayId, settings: GatewaySettings) -> Connector:
+    def _connector(self, gateway_id: GatewayId, settings: GatewaySettings, config: Config) -> Connector:
         def wake() -> None:
             if queue := self.queues.get(gateway_id):
                 queue.pump()
 
         return connector_for(
-            gateway_id, settings, self, wake,
-            folder=self.config.folder, selector=self._selector, mail=self.config.mail,
-        )  # fmt: skip
+            gateway_id, settings, self, wake, folder=config.folder, selector=self._selector, mail=config.mail
+        )
 
     def _reroute(self, outgoing: Outgoing) -> tuple[GatewayQueue, Message] | None:
         message = self.ways.elsewhere(outgoing)
@@ -304,14 +309,15 @@ class Gateway:
         _log.info("settings reloaded", gateways_changed=changed)
 
     async def _reload_gateways(self, config: Config) -> int:
-        """Gateways whose settings have changed start anew; what waits for them goes on with the new ones."""
+        """Gateways whose settings or files have changed start anew; what waits for them goes on with the new ones."""
         self._gateway_ids = await self._reader.run(lambda db: ensure(db, self.ids, config))
         self.directory.costs = costs(config.gateways, self._gateway_ids)
         wanted = {self._gateway_ids[settings.name]: settings for settings in config.gateways}
         built = {
-            gateway_id: self._connector(gateway_id, settings)
+            gateway_id: self._connector(gateway_id, settings, config)
             for gateway_id, settings in wanted.items()
-            if gateway_id not in self.queues or self.queues[gateway_id].settings != settings
+            if gateway_id not in self.queues
+            or self._sources[gateway_id] != state(settings, config.mail, config.folder, gateway_id)
         }
         left = [
             outgoing
@@ -320,7 +326,7 @@ class Gateway:
             for outgoing in await self._close_gateway(self.queues.pop(gateway_id), self._move)
         ]
         for gateway_id, connector in built.items():
-            self._add_gateway(gateway_id, wanted[gateway_id], connector)
+            self._add_gateway(gateway_id, wanted[gateway_id], connector, config)
         for outgoing in left:
             self._move(outgoing)
         for gateway_id in wanted:  # the order of the file is the order of preference

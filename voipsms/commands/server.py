@@ -75,10 +75,12 @@ async def _faults(config: Config) -> list[str]:
     """One line each."""
     from voipsms.connectors.registry import connector_for  # as above
 
-    faults = []
+    faults, names = [], [settings.name for settings in config.gateways]
     db = Database(engine_for(config))
+    ids: dict[str, int] = {}
     try:
-        migrate.version(db)
+        if migrate.version(db):
+            ids = {name: row[0] for name in names for row in db.read("user_by_name", username=name)}
     except StoreError as error:
         faults.append(f"[database] url: {error}")
     finally:
@@ -88,7 +90,12 @@ async def _faults(config: Config) -> list[str]:
     for settings in config.gateways:
         try:
             connector = connector_for(
-                GatewayId(0), settings, Nobody(), lambda: None, folder=config.folder, mail=config.mail
+                GatewayId(ids.get(settings.name, 0)),
+                settings,
+                Nobody(),
+                lambda: None,
+                folder=config.folder,
+                mail=config.mail,
             )
             try:
                 await connector.probe()
