@@ -208,11 +208,11 @@ def _list(arguments: Namespace) -> int:
             key for key in prices.packets(db)
             if arguments.packet in ("", key[0]) and arguments.service in ("", key[1])
         ]  # fmt: skip
-        write_rows(arguments.format, NAMES, (_row(key, one) for key in wanted for one in prices.of_packet(db, key)))
+        write_rows(arguments.format, NAMES, (as_row(key, one) for key in wanted for one in prices.of_packet(db, key)))
     return 0
 
 
-def _row(key: Key, one: Price) -> Row:
+def as_row(key: Key, one: Price) -> Row:
     times = (moment(at) if at else "" for at in (one.valid_from, one.valid_to))
     amounts = (decimal(amount) for amount in (one.price, one.connect_fee, one.minimum))
     return (*key, one.prefix, *amounts, *times, one.timetable)
