@@ -4,6 +4,7 @@
 set -euo pipefail
 
 declare -A program=(  # package → a program of it
+  [chromium]=chromium
   [kamailio]=kamailio
   [kannel]=bearerbox
   [mariadb-client-core]=my_print_defaults

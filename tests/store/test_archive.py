@@ -66,7 +66,7 @@ def ids(house: House, table: str, month: Month | None = None) -> list[int]:
 
 def archived(folder: Path, table: str) -> Counter[int]:
     """How often each row is in the files, by id."""
-    files = [file for file in folder.glob(f"{table}-*.csv.gz")]
+    files = folder.glob(f"{table}-*.csv.gz")
     return Counter(int(row[0]) for file in files for row in read(file, table))
 
 
@@ -90,7 +90,7 @@ def test_a_month_moves(months: House, tmp_path: Path) -> None:
 
 
 def test_what_was_charged_is_carried_forward_a_row_a_user(months: House, tmp_path: Path) -> None:
-    before = dict(months.rows("SELECT user_id, SUM(amount) FROM tb_ledger GROUP BY user_id"))
+    before: dict[int, int] = dict(months.rows("SELECT user_id, SUM(amount) FROM tb_ledger GROUP BY user_id"))
     archive.archive(months.db, JANUARY, tmp_path)
     carried = months.rows("SELECT user_id, msgid, comment FROM tb_ledger WHERE kind = 'carried' ORDER BY user_id")
     comment = "messages of 2026-01, archived"
@@ -194,7 +194,7 @@ def test_a_damaged_file_keeps_the_rows(months: House, tmp_path: Path) -> None:
     lines = gzip.decompress(whole).splitlines(keepends=True)
     for damaged in (whole[:-20], b"no gzip", whole[:200] + b"XXXX" + whole[204:], gzip.compress(b"".join(lines[:-1]))):
         file.write_bytes(damaged)
-        with pytest.raises(ArchiveError, match="2026-01|gzip|end-of-stream|decompress"):
+        with pytest.raises(ArchiveError, match=r"2026-01|gzip|end-of-stream|decompress"):
             archive.finish(months.db, note)
         assert len(ids(months, "tb_cdrs", JANUARY)) == COUNT
     file.write_bytes(whole)

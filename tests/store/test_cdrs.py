@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.store.bulk import COST, PRICE, Months, at
@@ -19,14 +17,14 @@ ALL = Which(Millis(0), Millis(1 << 62))
 
 
 @pytest.fixture(scope="module")
-def month(shared_house: House) -> Iterator[House]:
+def month(shared_house: House) -> House:
     house = shared_house
     users, gateways = [house.users["alice"], house.users["admin"]], [house.gateway(), house.gateway("other")]
     with house.db.transaction():
         house.db.write("credit_user", id=users[0], amount=10**12)
         house.db.write("insert_movement", id=1, user_id=users[0], kind="credit", amount=10**12, created=0, comment="")
     Months(users, gateways, START, STOP, COUNT).furnish(house.db)
-    yield house
+    return house
 
 
 def test_an_id_knows_its_time() -> None:

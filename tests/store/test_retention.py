@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ COUNT = 1200  # more than two pages
 AFTER_ALL = first_id(Millis(now_millis() + 10**9))
 
 
-def sent(house: House, count: int, state: State = State.ACCEPTED, **fields: object) -> list[int]:
+def sent(house: House, count: int, state: State = State.ACCEPTED, **fields: Any) -> list[int]:
     messages = [house.message("admin", **fields) for _ in range(count)]
     house.commit(*(Accept(message, started=True) for message in messages))
     found: list[Take] = []
