@@ -27,13 +27,13 @@ from voipsms.errors import (
     UserInactive,
 )
 from voipsms.model import GatewayId, Message, MessageId, Micros, Submission
-from voipsms.preparation import Preparation
+from voipsms.preparation import Preparation, chosen_first
 from voipsms.routing import Ways
 from voipsms.rules import COPIES, Effect
 from voipsms.store.entries import Accept, Amend, Remember, Repeat
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal
-from voipsms.values import Value, replace
+from voipsms.values import Value
 
 BACKLOG = 5000  # entries that may wait for a commit before new messages are turned away
 RECENT = 10_000  # answers at hand; older ones are in tb_ingress
@@ -138,17 +138,9 @@ class Intake:
     async def _prepared(self, submission: Submission) -> Taken:
         """By way of rules and what else comes before accept."""
         ready = await self._preparation.prepare(submission)
-        message = await self._accept(ready.submission, self._first(ready.gateway))
-        credit = self._preparation.credit(ready, message.price)
-        if credit:
-            message = replace(message, price=Micros(message.price - credit))
+        message = await self._accept(ready.submission, chosen_first(self._ways, ready.gateway, self._queues))
+        message, credit = self._preparation.credited(ready, message)
         return await self._commit(message, credit, ready.effects)
-
-    def _first(self, gateway: GatewayId | None) -> Ways:
-        """The gateway that a rule has chosen comes first."""
-        if gateway is None or gateway not in self._queues:
-            return self._ways
-        return lambda asked: (gateway, *(other for other in self._ways(asked) if other != gateway))
 
     def _check_load(self, submission: Submission) -> None:
         if self.draining and submission.door != COPIES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 
 from voipsms import adverts, metrics
 from voipsms.accept import find, sender_of
@@ -13,6 +13,7 @@ from voipsms.errors import Blocked, TooLong
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, Micros, Submission, UserId
 from voipsms.rewriting import DialPlan
+from voipsms.routing import Ways
 from voipsms.rules import COPIES, LONGEST_TEXT, Effect, Outcome, Slow, apply
 from voipsms.sms.numbers import Kind, read_number
 from voipsms.store.ids import now_millis
@@ -60,14 +61,14 @@ class Preparation:
         """Whether there is anything to do."""
         return self._always or bool(self._directory.rules.of_messages)
 
-    async def prepare(self, submission: Submission) -> Ready:
-        """Raises Refused."""
+    async def prepare(self, submission: Submission, trace: list[tuple[str, str]] | None = None) -> Ready:
+        """`trace` gets each rule's name and what it did, or why not. Raises Refused."""
         if submission.door == COPIES:  # a copy has been through all this
             return Ready(submission)
         account = self._account(submission)
         if account is None and await self._refresh():
             account = self._account(submission)
-        ready = self.ruled(submission, account)
+        ready = self.ruled(submission, account, trace)
         if self.plan is not None:
             ready = replace(ready, submission=await self._rewritten(ready.submission, account, self.plan))
         return self.adorned(ready, account)
@@ -158,8 +159,17 @@ class Preparation:
             return ready
         return replace(ready, submission=replace(submission, text=text), advert=bool(advert))
 
-    def credit(self, ready: Ready, price: Micros) -> Micros:
-        return adverts.credit(self._settings, price) if ready.advert else Micros(0)
+    def credited(self, ready: Ready, message: Message) -> tuple[Message, Micros]:
+        """The message at what is left to pay, and the credit for the advertisement in it."""
+        credit = adverts.credit(self._settings, message.price) if ready.advert else Micros(0)
+        return (replace(message, price=Micros(message.price - credit)) if credit else message), credit
+
+
+def chosen_first(ways: Ways, gateway: GatewayId | None, known: Container[GatewayId]) -> Ways:
+    """The gateway that a rule has chosen comes before those that routes choose."""
+    if gateway is None or gateway not in known:
+        return ways
+    return lambda asked: (gateway, *(other for other in ways(asked) if other != gateway))
 
 
 def _international(number: str) -> str:

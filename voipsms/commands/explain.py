@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from voipsms.accept import accept
 from voipsms.commands.context import Nobody, database, directory_for, gateways_by_id, read_config, run
 from voipsms.commands.output import add_format, write_rows
+from voipsms.commands.prepare import prepare
 from voipsms.commands.prices import reason
 from voipsms.config import Config, GlobalSettings
 from voipsms.connectors.port import Connector, Describer
@@ -16,6 +17,7 @@ from voipsms.errors import ConfigError, Refused, SubmitError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Coding, GatewayId, Message, MessageId, Submission
 from voipsms.money import decimal
+from voipsms.preparation import Preparation, Ready, chosen_first
 from voipsms.routing import Asked, Route
 from voipsms.sms.numbers import Number, read_number
 from voipsms.store.ids import now_millis
@@ -49,22 +51,36 @@ def _explain(arguments: Namespace) -> int:
         known = gateways_by_id(db, config)
         ids = {settings.name: gateway_id for gateway_id, settings in known.items()}
         directory = directory_for(db, config, submission.target, ids)
-    lines, refused = run(_lines(config, submission, directory, known))
-    write_rows(arguments.format, ("step", "result"), lines)
+        ready, before = run(prepare(config, directory, submission))
+        if isinstance(ready, Ready) and ready.submission.target != submission.target:
+            directory = directory_for(db, config, ready.submission.target, ids)
+    lines, refused = run(_lines(config, ready, directory, known))
+    write_rows(arguments.format, ("step", "result"), [*before, *lines])
     return int(refused)
 
 
+def _refused(refusal: Refused) -> Line:
+    return "refused", f"{refusal} ({refusal.code}, SIP {refusal.sip_code})"
+
+
 async def _lines(
-    config: Config, submission: Submission, directory: Directory, known: dict[GatewayId, GatewaySettings]
+    config: Config, ready: Ready | Refused, directory: Directory, known: dict[GatewayId, GatewaySettings]
 ) -> tuple[list[Line], bool]:
     """And whether it would be refused."""
+    if isinstance(ready, Refused):
+        return [_refused(ready)], True
+    submission = ready.submission
     number = read_number(submission.target, config.sms.country)
     lines = [("target", f"{number.digits or submission.target}: {number.kind.value}")]
     try:
-        ways = Ways(directory, dict.fromkeys(known, Idle()), config.sms, draw=lambda: 0.5)
+        routed = Ways(directory, dict.fromkeys(known, Idle()), config.sms, draw=lambda: 0.5)
+        ways = chosen_first(routed, ready.gateway, known)
         message = accept(submission, directory, config.sms, ways, "", MessageId(0), now_millis())
     except Refused as refusal:
-        return [*lines, ("refused", f"{refusal} ({refusal.code}, SIP {refusal.sip_code})")], True
+        return [*lines, _refused(refusal)], True
+    lines += [("beside it", effect.said) for effect in ready.effects]
+    _, credit = Preparation(directory, config.sms, "").credited(ready, message)
+    lines += [("credit", f"{decimal(credit)} {message.currency} for the advertisement")] if credit else []
     lines += [*_decisions(message, directory, config.sms), *_routes(message, directory, number, known)]
     lines += _gateways(message, known)
     lines += await _requests(config, message, known[message.gateway_id])

@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 
 from voipsms.accept import accept
 from voipsms.commands.context import database, directory_for, read_config, run, writing
+from voipsms.commands.prepare import prepare, run_effects
 from voipsms.config import Config
-from voipsms.errors import BadUserData
-from voipsms.model import FAILED, FINAL, MessageId, Millis, State, Submission
+from voipsms.errors import BadUserData, Refused
+from voipsms.model import FAILED, FINAL, Message, MessageId, Millis, State, Submission
+from voipsms.preparation import Preparation, Ready, chosen_first
 from voipsms.store.accounts import ADMIN, ensure_gateways
 from voipsms.store.commit import Commit
 from voipsms.store.database import Database
@@ -88,17 +90,41 @@ def _is_server(row: tuple[object, ...]) -> bool:
 
 
 def submit(db: Database, ids: IdSource, config: Config, submission: Submission) -> MessageId:
-    """Stores the message for whoever is or will be running. Raises Refused, StoreError."""
+    """Stores the message for whoever is or will be running, and does what rules want beside it. Raises Refused,
+    StoreError, ConfigError."""
+    ready = _prepared(db, ids, config, submission)
+    message = _store(db, ids, config, ready)
+    if ready.effects:
+        copies: list[Submission] = []
+        run(run_effects(config, ready.effects, message, copies))
+        for copy in copies:
+            _store(db, ids, config, Ready(copy))
+    return message.id
+
+
+def _prepared(db: Database, ids: IdSource, config: Config, submission: Submission) -> Ready:
     with db.transaction():
         gateways = ensure_gateways(db, ids, [g.name for g in config.gateways], config.sms.currency)
         directory = directory_for(db, config, submission.target, gateways)
-        ways = Ways(directory, dict.fromkeys(gateways.values(), Idle()), config.sms)
-        message = accept(submission, directory, config.sms, ways, "", MessageId(ids.next()), now_millis())
+    ready, _ = run(prepare(config, directory, submission))
+    if isinstance(ready, Refused):
+        raise ready
+    return ready
+
+
+def _store(db: Database, ids: IdSource, config: Config, ready: Ready) -> Message:
+    with db.transaction():
+        gateways = ensure_gateways(db, ids, [g.name for g in config.gateways], config.sms.currency)
+        directory = directory_for(db, config, ready.submission.target, gateways)
+        known = dict.fromkeys(gateways.values(), Idle())
+        ways = chosen_first(Ways(directory, known, config.sms), ready.gateway, known)
+        message = accept(ready.submission, directory, config.sms, ways, "", MessageId(ids.next()), now_millis())
+        message, credit = Preparation(directory, config.sms, "").credited(ready, message)
         commit = Commit(db, ids, now_millis(), 0, config.sms.smsrefund, Orphans())
-        result = commit.write([Accept(message, started=False, ours=False)]).results[0]
+        result = commit.write([Accept(message, started=False, ours=False, credit=credit)]).results[0]
     if isinstance(result, Exception):
         raise result
-    return message.id
+    return message
 
 
 async def _outcome(
