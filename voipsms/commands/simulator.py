@@ -19,4 +19,4 @@ def _smsc(arguments: Namespace) -> int:
     try:
         return run(smsc.run(arguments))
     except OSError as error:
-        raise ConfigError(f"--host, --port, --log: {error.strerror or error}") from error
+        raise ConfigError(f"--host, --port, --log, --tls-…: {error.strerror or error}") from error
