@@ -293,6 +293,22 @@ async def test_cancelled(tmp_path: Path) -> None:
 
 
 @on_both_loops
+async def test_cancelled_while_it_starts(tmp_path: Path) -> None:
+    write(tmp_path, "sleep 60 & echo $! >child; sleep 60")
+    connector = connect(tmp_path)
+    for turns in range(6):
+        task = asyncio.ensure_future(submit(connector))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251 — the program runs, and this loop does not know yet
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(lambda: not alive(child(tmp_path)))
+    assert connector.free() == 20
+
+
+@on_both_loops
 async def test_whoever_it_leaves_behind_does_not_hide_its_end(tmp_path: Path) -> None:
     write(tmp_path, "setsid sleep 5 & echo ID: abc-123")
     began = time.monotonic()

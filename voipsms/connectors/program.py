@@ -7,6 +7,7 @@ shell ever reads them, so a value stays inside its argument. The program finds t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -149,15 +150,7 @@ class ProgramConnector(Reachable):
 
     async def _run(self, arguments: Sequence[bytes], told: bytes) -> tuple[int, bytes, bytes]:
         """Exit status (minus a signal's number), stdout and stderr."""
-        try:
-            transport, run = await asyncio.get_running_loop().subprocess_exec(
-                lambda: _Run(told), str(self._path), *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=self._folder,
-                env=self._environment, start_new_session=True,
-            )  # fmt: skip
-        except OSError as error:
-            if error.errno == errno.E2BIG:
-                raise SubmitRefused("its arguments are longer than the system takes") from error
-            raise GatewayDown(f"{self._path}: {error.strerror}") from error
+        transport, run = await self._start(arguments, told)
         try:
             async with asyncio.timeout(self._settings.timeout):
                 await asyncio.shield(run.ended)
@@ -167,6 +160,26 @@ class ProgramConnector(Reachable):
         finally:
             await _end(transport, run)
         return cast(int, transport.get_returncode()), bytes(run.said[1]), bytes(run.said[2])
+
+    async def _start(self, arguments: Sequence[bytes], told: bytes) -> tuple[asyncio.SubprocessTransport, _Run]:
+        """Raises GatewayDown and SubmitRefused. Cancelled, it leaves nothing behind: a loop would kill the program
+        alone, without what that has started."""
+        starting = asyncio.ensure_future(
+            asyncio.get_running_loop().subprocess_exec(
+                lambda: _Run(told), str(self._path), *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, cwd=self._folder,
+                env=self._environment, start_new_session=True,
+            )
+        )  # fmt: skip
+        try:
+            return await asyncio.shield(starting)
+        except OSError as error:
+            if error.errno == errno.E2BIG:
+                raise SubmitRefused("its arguments are longer than the system takes") from error
+            raise GatewayDown(f"{self._path}: {error.strerror}") from error
+        except asyncio.CancelledError:
+            with contextlib.suppress(OSError):
+                await _end(*await starting)
+            raise
 
     def _judge(self, status: int, out: bytes, err: bytes) -> Submitted:
         """Raises SubmitError."""
