@@ -49,7 +49,8 @@ CASES = {
     "submit_multi, masked": (
         Pdu(0x21, 0, 7, MultiMessage(dest_addresses=(Destination(1, 1, "36301234567"), DistributionList("friends")))),
         True,
-        "submit_multi #7 dest_addresses=[dest_addr_ton=1 dest_addr_npi=1 destination_addr=3630*****67, dl_name=friends]",
+        "submit_multi #7 "
+        "dest_addresses=[dest_addr_ton=1 dest_addr_npi=1 destination_addr=3630*****67, dl_name=friends]",
     ),
     "submit_multi_resp, masked": (
         Pdu(0x80000021, 0, 7, MultiAnswer("1f", (Unsuccess(1, 1, "36301234567", 11),))),
