@@ -9,12 +9,14 @@ from pathlib import Path
 
 from tests.core.stage import Carrier, queue
 from voipsms import telling
-from voipsms.config import GlobalSettings
+from voipsms.config import GlobalSettings, MailSettings
 from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue
+from voipsms.effects import Effects
 from voipsms.errors import NodeLost, StoreError
 from voipsms.intake import Intake
-from voipsms.model import GatewayId, Micros, Millis, UserId, UserType
+from voipsms.model import GatewayId, Micros, Millis, Submission, UserId, UserType
+from voipsms.preparation import Preparation
 from voipsms.store import migrate, node
 from voipsms.store.accounts import NewUser, add_user, ensure_gateways
 from voipsms.store.database import Database, Row
@@ -40,6 +42,7 @@ class House:
     intake: Intake
     ids: IdSource
     accounts: Accounts
+    preparation: Preparation
 
     def rows(self, table: str, columns: str = "*") -> list[Row]:
         return list(self.db._connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1"))  # noqa: S608
@@ -88,6 +91,12 @@ async def house(folder: Path, carrier: Carrier, settings: GlobalSettings | None 
     line = queue(carrier, journal)  # type: ignore[arg-type]  # a real journal where the stage has paper
     line.gateway_id = gateway_id
     queues = {gateway_id: line}
+
+    async def submit(submission: Submission) -> None:
+        await intake.submit(submission)
+
+    effects = Effects(submit, lambda: directory.rules.effects(), folder, MailSettings())
+    preparation = Preparation(directory, settings, "", accounts.refresh_if_it_goes, effects.start)
     intake = Intake(
         directory,
         journal,
@@ -98,10 +107,12 @@ async def house(folder: Path, carrier: Carrier, settings: GlobalSettings | None 
         "",
         accounts.refresh_if_it_goes,
         telling,
+        preparation,
     )
     try:
-        yield House(db, directory, queues, journal, intake, ids, accounts)
+        yield House(db, directory, queues, journal, intake, ids, accounts, preparation)
     finally:
+        await effects.close()
         await line.drain(1)
         await journal.close()
         reader.close()
