@@ -296,3 +296,37 @@ SELECT p.packet, p.service, p.prefix, p.valid_from, p.timetable, p.valid_to, p.p
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (packet VARCHAR(64) PATH '$[0]', service VARCHAR(8) PATH '$[1]', prefix
     VARCHAR(32) PATH '$[2]')) AS j
 STRAIGHT_JOIN tb_prices AS p FORCE INDEX (PRIMARY) ON p.packet = j.packet AND p.service = j.service AND p.prefix = j.prefix;
+
+-- name: insert_charges!
+INSERT INTO tb_charges (message_id, level, user_id, price)
+SELECT j.message_id, j.level, j.user_id, j.price
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', level BIGINT PATH '$[1]', user_id BIGINT PATH
+    '$[2]', price BIGINT PATH '$[3]')) AS j;
+
+-- name: refund_charges!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_charges AS t
+    FORCE INDEX (PRIMARY) ON t.message_id = j.id
+SET t.refunded = 1;
+
+-- name: charges_of
+-- What resellers have paid for these messages and not got back.
+SELECT t.message_id, t.user_id, t.price
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_charges AS t FORCE INDEX (PRIMARY) ON t.message_id = j.id AND t.refunded = 0;
+
+-- name: delete_charges!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_charges AS t
+    FORCE INDEX (PRIMARY) ON t.message_id = j.id;
+
+-- name: lock_counters
+-- After lock_accounts, so that nobody else counts meanwhile.
+SELECT t.user_id, t.monthly, t.month, t.sent, t.previous
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_terms AS t FORCE INDEX (PRIMARY) ON t.user_id = j.id
+ORDER BY t.user_id FOR UPDATE;
+
+-- name: update_counters!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', month BIGINT PATH '$[1]', sent BIGINT PATH '$[2]',
+    previous BIGINT PATH '$[3]', last_sent BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_terms AS t
+    FORCE INDEX (PRIMARY) ON t.user_id = j.id
+SET t.month = j.month, t.sent = j.sent, t.previous = j.previous, t.last_sent = j.last_sent;

@@ -110,22 +110,36 @@ GROUP BY u.id, u.username, u.balance
 HAVING u.balance <> COALESCE(SUM(l.amount), 0);
 
 -- name: wrong_charges
--- Messages that are no longer waiting for a provider: what the ledger took for each is what its one CDR says.
-SELECT x.msgid, x.charged, x.billed, x.cdrs
+-- Messages that are no longer waiting for a provider: what the ledger took from each who pays for one is what its CDR says,
+-- or the charge of a reseller, of which there is one. The last column: the reseller, '' for the message's own user.
+SELECT x.msgid, x.charged, x.billed, x.papers, CASE WHEN x.charges > 0 THEN u.username ELSE '' END
 FROM (
-    SELECT y.msgid, SUM(y.charged) AS charged, SUM(y.billed) AS billed, SUM(y.cdrs) AS cdrs
+    SELECT y.msgid, y.user_id, SUM(y.charged) AS charged, SUM(y.billed) AS billed, SUM(y.papers) AS papers,
+        SUM(y.charges) AS charges
     FROM (
-        SELECT l.msgid, -SUM(l.amount) AS charged, 0 AS billed, 0 AS cdrs
+        SELECT l.msgid, l.user_id, -SUM(l.amount) AS charged, 0 AS billed, 0 AS papers, 0 AS charges
         FROM tb_ledger AS l
         WHERE l.msgid IS NOT NULL
-        GROUP BY l.msgid
+        GROUP BY l.msgid, l.user_id
         UNION ALL
-        SELECT c.msgid, 0, SUM(c.price), COUNT(*) FROM tb_cdrs AS c GROUP BY c.msgid
+        SELECT c.msgid, c.user_id, 0, SUM(c.price), COUNT(*), 0 FROM tb_cdrs AS c GROUP BY c.msgid, c.user_id
+        UNION ALL
+        SELECT h.message_id, h.user_id, 0, h.price * (1 - h.refunded), 1, 1 FROM tb_charges AS h
     ) AS y
-    GROUP BY y.msgid
+    GROUP BY y.msgid, y.user_id
 ) AS x
 LEFT JOIN tb_queue AS q ON q.id = x.msgid AND q.stage IN (0, 1, 4)
-WHERE q.id IS NULL AND (x.charged <> x.billed OR x.cdrs <> 1);
+LEFT JOIN tb_users AS u ON u.id = x.user_id
+WHERE q.id IS NULL AND (x.charged <> x.billed OR x.papers <> 1);
+
+-- name: uneven_charges
+-- Messages of which one has the money back and another has not: the user, by the CDR, and a reseller.
+SELECT h.message_id, u.username, h.refunded
+FROM tb_charges AS h
+JOIN tb_messages AS m ON m.id = h.message_id AND m.price > 0
+JOIN tb_cdrs AS c ON c.msgid = h.message_id
+LEFT JOIN tb_users AS u ON u.id = h.user_id
+WHERE (c.price = 0) <> (h.refunded = 1);
 
 -- name: missing_cdrs
 SELECT m.id
@@ -339,3 +353,32 @@ VALUES (:id, :text, :weight, :valid_from, :valid_to, :user_groups);
 
 -- name: delete_advert!
 DELETE FROM tb_advertisement WHERE id = :id;
+
+-- name: terms
+SELECT user_id, reseller_id, expires, monthly, gateway_id FROM tb_terms;
+
+-- name: terms_of
+SELECT reseller_id, expires, monthly, gateway_id FROM tb_terms WHERE user_id = :user_id;
+
+-- name: listed_terms
+SELECT t.user_id, r.username, t.expires, t.monthly, t.month, t.sent, t.previous, t.last_sent, g.username
+FROM tb_terms AS t
+LEFT JOIN tb_users AS r ON r.id = t.reseller_id
+LEFT JOIN tb_users AS g ON g.id = t.gateway_id;
+
+-- name: insert_terms!
+INSERT INTO tb_terms (user_id, reseller_id, expires, monthly, gateway_id)
+VALUES (:user_id, :reseller_id, :expires, :monthly, :gateway_id);
+
+-- name: update_terms!
+UPDATE tb_terms SET reseller_id = :reseller_id, expires = :expires, monthly = :monthly, gateway_id = :gateway_id
+WHERE user_id = :user_id;
+
+-- name: set_counters!
+UPDATE tb_terms SET month = :month, sent = :sent, previous = :previous WHERE user_id = :user_id;
+
+-- name: enable_user!
+UPDATE tb_users SET enabled = :enabled WHERE id = :id;
+
+-- name: set_credit_limit!
+UPDATE tb_users SET credit_limit = :credit_limit WHERE id = :id;

@@ -271,3 +271,33 @@ FROM (
 SELECT p.packet, p.service, p.prefix, p.valid_from, p.timetable, p.valid_to, p.price, p.connect_fee, p.minimum
 FROM (SELECT value->>0 AS packet, value->>1 AS service, value->>2 AS prefix FROM json_each(:rows)) AS j
 CROSS JOIN tb_prices AS p ON p.packet = j.packet AND p.service = j.service AND p.prefix = j.prefix;
+
+-- name: insert_charges!
+INSERT INTO tb_charges (message_id, level, user_id, price)
+SELECT j.message_id, j.level, j.user_id, j.price
+FROM (SELECT value->>0 AS message_id, value->>1 AS level, value->>2 AS user_id, value->>3 AS price FROM
+    json_each(:rows)) AS j;
+
+-- name: refund_charges!
+UPDATE tb_charges SET refunded = 1 WHERE message_id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: charges_of
+-- What resellers have paid for these messages and not got back.
+SELECT json_group_array(json_array(t.message_id, t.user_id, t.price))
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_charges AS t ON t.message_id = j.id AND t.refunded = 0;
+
+-- name: delete_charges!
+DELETE FROM tb_charges WHERE message_id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: lock_counters
+-- After lock_accounts, so that nobody else counts meanwhile.
+SELECT json_group_array(json_array(t.user_id, t.monthly, t.month, t.sent, t.previous))
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_terms AS t ON t.user_id = j.id;
+
+-- name: update_counters!
+UPDATE tb_terms SET month = j.month, sent = j.sent, previous = j.previous, last_sent = j.last_sent
+FROM (SELECT value->>0 AS id, value->>1 AS month, value->>2 AS sent, value->>3 AS previous, value->>4 AS last_sent FROM
+    json_each(:rows)) AS j
+WHERE tb_terms.user_id = j.id;

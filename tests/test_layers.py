@@ -12,7 +12,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
     {"", "values"},
     {"errors", "ini", "masking", "model", "resources"},
     {"providers", "timetable"},
-    {"connectors.port", "gateway_settings", "money", "passwords", "patterns", "rating"},
+    {"connectors.port", "gateway_settings", "money", "passwords", "patterns", "rating", "resellers"},
     {"config", "price_file"},
     {"log", "metrics"},
     {"reports", "sip", "smpp", "sms"},

@@ -58,6 +58,23 @@ class UserInactive(Refused):
     text = "The account is inactive"
 
 
+class AccountExpired(Refused):
+    code = "account_expired"
+    text = "The account has expired"
+
+
+class MonthlyLimit(Refused):
+    code = "monthly_limit"
+    text = "No more messages this month"
+
+
+class AccountFault(Refused):
+    """The log says what: it is for the operator to put right."""
+
+    code = "account_fault"
+    text = "The account is not set up rightly"
+
+
 class OptedOut(Refused):
     code = "opted_out"
     text = "The recipient has opted out"
@@ -157,8 +174,9 @@ class ProviderBusy(Refused):
 REFUSALS: dict[str, type[Refused]] = {
     kind.code: kind
     for kind in (
-        Refused, NobodyToBill, UserInactive, OptedOut, Blocked, NoCredit, NotConverted, ImpossibleNumber, EmptyText,
-        BadUserData, TooLong, NoGateway, Unavailable, ProviderRefused, ProviderBusy,
+        Refused, NobodyToBill, UserInactive, AccountExpired, MonthlyLimit, AccountFault, OptedOut, Blocked, NoCredit,
+        NotConverted, ImpossibleNumber, EmptyText, BadUserData, TooLong, NoGateway, Unavailable, ProviderRefused,
+        ProviderBusy,
     )
 }  # fmt: skip
 

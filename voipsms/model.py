@@ -99,6 +99,8 @@ class Message(Value, frozen=True):
     udh: bytes = b""
     due: Millis = Millis(0)
     valid: int = 0
+    charges: tuple[tuple[UserId, Micros], ...] = ()  # of its user's resellers, nearest first; for the commit only
+    counted: tuple[UserId, ...] = ()  # accounts with a monthly limit that it counts for; for the commit only
 
 
 class Part(Value, frozen=True):

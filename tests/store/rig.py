@@ -141,13 +141,14 @@ class House:
         """`voipsms ledger check`, and what must hold of every message."""
         assert self.db.read("wrong_balances") == []
         assert self.db.read("wrong_charges") == []
+        assert self.db.read("uneven_charges") == []
         assert self.db.read("missing_cdrs") == []
         queue: dict[int, int] = {row[0]: row[1] for row in self.rows("SELECT id, stage FROM tb_queue")}
         cdrs: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
         for row in self.rows("SELECT msgid, id, state, duration, price FROM tb_cdrs"):
             cdrs[row[0]].append(row[1:])
-        kinds = [row for row in self.rows("SELECT msgid, kind FROM tb_ledger") if row[0] is not None]
-        assert len(kinds) == len(set(kinds)), "a message is charged once and refunded once"
+        kinds = [row for row in self.rows("SELECT msgid, kind, user_id FROM tb_ledger") if row[0] is not None]
+        assert len(kinds) == len(set(kinds)), "a message is charged once and refunded once, to each who pays"
         for message_id, state, duration, price in self.rows("SELECT id, state, duration, price FROM tb_messages"):
             _check_message(message_id, State(state), (duration, price), queue.pop(message_id, None), cdrs[message_id])
         assert not queue, "nothing waits that is no message"

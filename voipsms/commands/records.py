@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from voipsms.commands.context import database, read_config
 from voipsms.commands.output import Row, add_format, moment, write_rows
@@ -65,6 +66,11 @@ def cdrs(db: Database, which: Namespace) -> Iterator[Row]:
                *row[13:17], decimal(price - cost), " ".join(sorted(movements.split(","))))  # fmt: skip
 
 
+def _charge(charged: Decimal, billed: Decimal, papers: int, reseller: str) -> str:
+    whose, what = (f" of reseller {reseller}", "charges") if reseller else ("", "CDRs")
+    return f"ledger{whose} {charged}, {papers} {what} with {billed}"
+
+
 def _check(arguments: Namespace) -> int:
     with database(read_config(arguments)) as db, db.transaction():
         faults: list[Row] = [
@@ -72,8 +78,12 @@ def _check(arguments: Namespace) -> int:
             for name, balance, total in db.read("wrong_balances")
         ]
         faults += [
-            ("charge", str(message), f"ledger {decimal(charged)}, {cdrs} CDRs with {decimal(billed)}")
-            for message, charged, billed, cdrs in db.read("wrong_charges")
+            ("charge", str(message), _charge(decimal(charged), decimal(billed), papers, reseller))
+            for message, charged, billed, papers, reseller in db.read("wrong_charges")
+        ]
+        faults += [
+            ("charge", str(message), f"reseller {name} {'has' if back else 'has not'} the money back, unlike the user")
+            for message, name, back in db.read("uneven_charges")
         ]
         faults += [("cdr", str(message), "final, but without a CDR") for (message,) in db.read("missing_cdrs")]
     if faults or arguments.format != "table":

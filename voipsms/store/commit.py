@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from voipsms.errors import NoCredit
+from voipsms.errors import Refused
 from voipsms.model import FAILED, GatewayId, Message, MessageId, Micros, Millis, Receipt, State, Submitted, UserId
 from voipsms.sms.receipt import canonical_id, id_forms
 from voipsms.store.database import Database
@@ -33,6 +32,7 @@ from voipsms.store.entries import (
     Written,
 )
 from voipsms.store.ids import IdSource, first_id
+from voipsms.store.ledger import Ledger
 from voipsms.store.orphans import KEEP, Orphans
 from voipsms.values import Value
 
@@ -46,12 +46,6 @@ _NOBODYS = frozenset({Stage.TAKEN, Stage.DOUBT})  # wait for receipts, whichever
 _NOT_YET = frozenset({State.QUEUED, State.ENROUTE, State.ACCEPTED})
 # States that a receipt may still change.
 _OPEN = frozenset({State.ENROUTE, State.ACCEPTED, State.UNKNOWN})
-
-
-@dataclass(slots=True)
-class _Account:
-    balance: int
-    floor: int | None  # None: no limit
 
 
 class _Sent(Value, frozen=True):
@@ -85,8 +79,7 @@ class Commit:
         self._moves: dict[int, tuple[object, ...]] = {}  # what is said last of a message counts, and of a part
         self._parts: dict[tuple[int, int, int], State] = {}
         self._rows: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
-        self._accounts: dict[UserId, _Account] = {}
-        self._deltas: defaultdict[UserId, int] = defaultdict(int)
+        self._ledger = Ledger(db, ids, now, self._rows)
         self._touched: dict[int, None] = {}  # messages of several parts that may be settled now
         self._finished: set[int] = set()
         self._heard: list[tuple[int, Hear]] = []  # with its place among the entries; -1: an orphan whose part came now
@@ -94,7 +87,10 @@ class Commit:
     def write(self, entries: list[Entry]) -> Written:
         results: list[object] = [None] * len(entries)
         self._known = self._answered(entries)
-        self._lock(entry.message.user_id for entry in entries if isinstance(entry, Accept | Fail))
+        self._ledger.lock(
+            [entry.message for entry in entries if isinstance(entry, Accept)],
+            [(entry.message.id, entry.message.user_id) for entry in entries if isinstance(entry, Fail)],
+        )
         for n, entry in enumerate(entries):
             if isinstance(entry, Hear):
                 self._heard.append((n, entry))
@@ -103,7 +99,7 @@ class Commit:
         self._flush()
         self._hear(results)
         self._flush()
-        return Written(results, {user: Micros(account.balance) for user, account in self._accounts.items()})
+        return Written(results, self._ledger.balances())
 
     # -- new messages
 
@@ -112,13 +108,13 @@ class Commit:
         keys = [(key.hex(),) for entry in entries if (key := _request_key(entry))]
         return {row[0]: Repeat(*row[1:]) for row in self._db.read_batch("find_ingress", keys)} if keys else {}
 
-    def _admit(self, accept: Accept) -> Repeat | NoCredit | None:
+    def _admit(self, accept: Accept) -> Repeat | Refused | None:
         message = accept.message
         key = message.ingress_key.hex()
         if key in self._known:
             return self._known[key]
-        if not self._affordable(message):
-            return NoCredit()
+        if refusal := self._ledger.refusal(message):
+            return refusal
         if key:
             self._answer(key, message.id, Repeat(message.id, "accepted", ""))
         self._insert(message, accept)
@@ -127,10 +123,6 @@ class Commit:
     def _answer(self, key: str, row_id: int, first: Repeat) -> None:
         self._known[key] = first
         self._rows["insert_ingress"].append((row_id, key, first.message_id, first.code, first.text))
-
-    def _affordable(self, message: Message) -> bool:
-        account = self._accounts.get(message.user_id)
-        return account is not None and (account.floor is None or account.balance - message.price >= account.floor)
 
     def _insert(self, m: Message, accept: Accept) -> None:
         self._rows["insert_messages"].append(
@@ -142,27 +134,7 @@ class Commit:
         stage = Stage.STARTED if accept.started else Stage.WAITING
         node = self._node if accept.ours else 0
         self._rows["insert_queue"].append((m.id, node, int(stage), int(accept.started), m.due or m.created))
-        self._move_money(m.user_id, m.id, "reserve", -m.price - accept.credit)
-        if accept.credit:
-            self._move_money(m.user_id, m.id, "advert", accept.credit)
-
-    # -- money
-
-    def _lock(self, users: Iterable[UserId]) -> None:
-        wanted = [(user,) for user in sorted(set(users) - self._accounts.keys())]
-        if not wanted:
-            return
-        for user, balance, limit, kind in self._db.read_batch("lock_accounts", wanted):
-            self._accounts[UserId(user)] = _Account(balance, None if kind == "admin" else -limit)
-
-    def _move_money(self, user: UserId, message_id: int, kind: str, amount: int) -> None:
-        if not amount:
-            return
-        self._lock((user,))
-        self._rows["insert_ledger"].append((self._ids.next(), user, message_id, kind, amount, self._now, ""))
-        self._deltas[user] += amount
-        if user in self._accounts:
-            self._accounts[user].balance += amount
+        self._ledger.reserve(m, accept.credit)
 
     # -- what dispatch reports
 
@@ -226,7 +198,7 @@ class Commit:
     def _fail(self, entry: Fail) -> None:
         m = entry.message
         self._close(m, entry.state, entry.reason, entry.comment, took=0)
-        self._move_money(m.user_id, m.id, "refund", m.price)
+        self._ledger.refund(m.id, m.user_id, m.price)
         self._rows["delete_queue"].append((m.id,))
 
     def _doubt(self, entry: Doubt) -> None:
@@ -244,8 +216,7 @@ class Commit:
     def _hear(self, results: list[object]) -> None:
         matched = self._match()
         matched |= self._match_doubts([place for place in range(len(self._heard)) if place not in matched])
-        if self._refund:
-            self._lock(sent.user_id for place, sent in matched.items() if self._heard[place][1].receipt.state in FAILED)
+        self._lock((sent, self._heard[place][1].receipt.state) for place, sent in matched.items())
         for place, (n, entry) in enumerate(self._heard):
             sent = matched.get(place)
             if n >= 0:
@@ -259,6 +230,11 @@ class Commit:
             else:
                 self._keep(entry)
         self._settle_whole()
+
+    def _lock(self, ends: Iterable[tuple[_Sent, State]]) -> None:
+        """Those who may get their money back."""
+        if self._refund:
+            self._ledger.lock((), [(sent.message_id, sent.user_id) for sent, state in ends if state in FAILED])
 
     def _match(self) -> dict[int, _Sent]:
         """Which part each receipt is about, by its place in `_heard`."""
@@ -311,11 +287,14 @@ class Commit:
         for row in sorted(rows, key=itemgetter(0, 1, 2)):  # the newest attempt of each part stays
             sent = _Sent.of(row)
             states[sent.message_id][sent.part] = sent
+        whole: list[tuple[_Sent, State]] = []
         for by_part in states.values():
             sent = next(iter(by_part.values()))
             if len(by_part) == sent.parts and all(s.part_state for s in by_part.values()) and sent.state in _OPEN:
-                worst = max((State(s.part_state) for s in by_part.values()), key=_SEVERITY.index)
-                self._finish(sent, worst, "", f"{sent.parts} parts" if sent.parts > 1 else "")
+                whole.append((sent, max((State(s.part_state) for s in by_part.values()), key=_SEVERITY.index)))
+        self._lock(whole)
+        for sent, worst in whole:
+            self._finish(sent, worst, "", f"{sent.parts} parts" if sent.parts > 1 else "")
 
     def _finish(self, sent: _Sent, state: State, error: str, comment: str) -> None:
         self._finished.add(sent.message_id)  # once, whatever else this batch says of it
@@ -328,7 +307,7 @@ class Commit:
         self._rows["update_cdrs"].append((sent.message_id, state, reason, comment, int(not refunded)))
         self._rows["delete_queue"].append((sent.message_id,))
         if refunded:
-            self._move_money(sent.user_id, sent.message_id, "refund", sent.price)
+            self._ledger.refund(sent.message_id, sent.user_id, Micros(sent.price))
 
     def _keep(self, entry: Hear) -> None:
         """Until the answer to its submit comes. At hand, too; of commits that are rolled back the table knows better,
@@ -347,9 +326,7 @@ class Commit:
     # -- writing
 
     def _flush(self) -> None:
-        if self._deltas:
-            self._rows["apply_balances"] = list(self._deltas.items())
-            self._deltas.clear()
+        self._ledger.flush()
         if self._moves:
             self._rows["move_queue"] = list(self._moves.values())
             self._moves.clear()

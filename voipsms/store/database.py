@@ -20,14 +20,18 @@ T = TypeVar("T")
 POSTED = (
     "insert_ingress", "answer_ingress", "insert_messages", "insert_options", "insert_queue", "insert_parts",
     "insert_spellings", "settle_parts", "move_queue", "reroute_messages", "update_messages", "insert_cdrs",
-    "update_cdrs", "insert_ledger", "apply_balances", "delete_queue", "insert_receipts", "delete_receipts",
+    "update_cdrs", "insert_charges", "refund_charges", "insert_ledger", "apply_balances", "update_counters",
+    "delete_queue", "insert_receipts", "delete_receipts",
 )  # fmt: skip
 
 
 # What a commit reads: on SQLite each is one JSON value, see there.
 GATHERED = frozenset(
-    {"find_ingress", "lock_accounts", "match_receipts", "match_receipts_again", "match_doubts", "parts_of"}
-)
+    {
+        "find_ingress", "lock_accounts", "lock_counters", "charges_of", "match_receipts", "match_receipts_again",
+        "match_doubts", "parts_of",
+    }
+)  # fmt: skip
 
 
 class Conflict(StoreError):
