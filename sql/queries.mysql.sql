@@ -139,7 +139,8 @@ ORDER BY t.id FOR UPDATE;
 -- name: match_receipts
 -- The common case: the id as it stands, of a message that waits for it. FOR UPDATE: another process may be hearing of
 -- the same message, and it must be settled once.
-SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price,
+    m.gateway_id, m.target, m.changed
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', form VARCHAR(255) PATH
     '$[2]')) AS j
 STRAIGHT_JOIN tb_parts AS p ON p.provider_id = j.form AND p.gateway_id = j.gateway_id
@@ -150,7 +151,8 @@ FOR UPDATE;
 
 -- name: match_receipts_again
 -- The rest: other spellings of the id, and messages that are final already; the newest that fits.
-SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
+SELECT j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price,
+    m.gateway_id, m.target, m.changed
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', form VARCHAR(255) PATH
     '$[2]')) AS j
 STRAIGHT_JOIN tb_parts AS p ON p.message_id = (
@@ -161,7 +163,8 @@ FOR UPDATE;
 
 -- name: match_doubts
 -- Messages of one part whose submit got no answer, by gateway and numbers, oldest first.
-SELECT j.n, m.id, 0, 0, '', 1, m.state, m.user_id, m.price
+SELECT j.n, m.id, 0, 0, '', 1, m.state, m.user_id, m.price,
+    m.gateway_id, m.target, m.changed
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]',
     sender VARCHAR(255) PATH '$[2]', target VARCHAR(255) PATH '$[3]')) AS j
 STRAIGHT_JOIN tb_queue AS q FORCE INDEX (ix_queue) ON q.node = 0 AND q.stage = 3
@@ -172,7 +175,8 @@ FOR UPDATE;
 
 -- name: parts_of
 -- The states of all parts of some messages, the newest attempt of each.
-SELECT p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price
+SELECT p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price,
+    m.gateway_id, m.target, m.changed
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
 STRAIGHT_JOIN tb_parts AS p ON p.message_id = j.id
 STRAIGHT_JOIN tb_messages AS m ON m.id = j.id

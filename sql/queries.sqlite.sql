@@ -131,7 +131,8 @@ CROSS JOIN tb_users AS t ON t.id = j.id;
 
 -- name: match_receipts
 -- The common case: the id as it stands, of a message that waits for it.
-SELECT json_group_array(json_array(j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price))
+SELECT json_group_array(json_array(j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price,
+    m.gateway_id, m.target, m.changed))
 FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS form FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.provider_id = j.form AND p.gateway_id = j.gateway_id
 CROSS JOIN tb_queue AS q ON q.id = p.message_id AND q.stage = 2
@@ -139,7 +140,8 @@ CROSS JOIN tb_messages AS m ON m.id = p.message_id;
 
 -- name: match_receipts_again
 -- The rest: other spellings of the id, and messages that are final already; the newest that fits.
-SELECT json_group_array(json_array(j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price))
+SELECT json_group_array(json_array(j.n, p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price,
+    m.gateway_id, m.target, m.changed))
 FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS form FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.message_id = (
     SELECT MAX(o.message_id) FROM tb_parts AS o WHERE o.provider_id = j.form AND o.gateway_id = j.gateway_id
@@ -148,7 +150,8 @@ CROSS JOIN tb_messages AS m ON m.id = p.message_id;
 
 -- name: match_doubts
 -- Messages of one part whose submit got no answer, by gateway and numbers, oldest first.
-SELECT json_group_array(json_array(j.n, m.id, 0, 0, '', 1, m.state, m.user_id, m.price))
+SELECT json_group_array(json_array(j.n, m.id, 0, 0, '', 1, m.state, m.user_id, m.price,
+    m.gateway_id, m.target, m.changed))
 FROM (SELECT value->>0 AS n, value->>1 AS gateway_id, value->>2 AS sender, value->>3 AS target FROM json_each(:rows)) AS j
 CROSS JOIN tb_queue AS q INDEXED BY ix_queue ON q.node = 0 AND q.stage = 3
 CROSS JOIN tb_messages AS m ON m.id = q.id AND m.gateway_id = j.gateway_id AND m.sender = j.sender
@@ -156,7 +159,8 @@ CROSS JOIN tb_messages AS m ON m.id = q.id AND m.gateway_id = j.gateway_id AND m
 
 -- name: parts_of
 -- The states of all parts of some messages, the newest attempt of each.
-SELECT json_group_array(json_array(p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price))
+SELECT json_group_array(json_array(p.message_id, p.part, p.attempt, p.state, p.total, m.state, m.user_id, m.price,
+    m.gateway_id, m.target, m.changed))
 FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
 CROSS JOIN tb_parts AS p ON p.message_id = j.id
 CROSS JOIN tb_messages AS m ON m.id = j.id;

@@ -22,6 +22,7 @@ from voipsms.store.entries import (
     Entry,
     Fail,
     Hear,
+    Outcome,
     Postpone,
     Remember,
     Repeat,
@@ -46,6 +47,8 @@ _NOBODYS = frozenset({Stage.TAKEN, Stage.DOUBT})  # wait for receipts, whichever
 _NOT_YET = frozenset({State.QUEUED, State.ENROUTE, State.ACCEPTED})
 # States that a receipt may still change.
 _OPEN = frozenset({State.ENROUTE, State.ACCEPTED, State.UNKNOWN})
+# What an answer to a submit says of its gateway: whether it delivers. Time that ran out here says nothing of it.
+_TELLING = {State.ACCEPTED: True, State.DELIVERED: True, State.REJECTED: False, State.UNDELIVERABLE: False}
 
 
 class _Sent(Value, frozen=True):
@@ -59,10 +62,13 @@ class _Sent(Value, frozen=True):
     state: State
     user_id: UserId
     price: int
+    gateway_id: GatewayId
+    target: str
+    changed: int  # when its state was: of one without a receipt, when its gateway answered
 
     @classmethod
     def of(cls, row: tuple[Any, ...]) -> _Sent:
-        return cls(row[0], row[1], row[2], row[3], row[4], State(row[5]), UserId(row[6]), row[7])
+        return cls(row[0], row[1], row[2], row[3], row[4], State(row[5]), UserId(row[6]), *row[7:])
 
 
 class Commit:
@@ -82,6 +88,7 @@ class Commit:
         self._ledger = Ledger(db, ids, now, self._rows)
         self._touched: dict[int, None] = {}  # messages of several parts that may be settled now
         self._finished: set[int] = set()
+        self._outcomes: list[Outcome] = []
         self._heard: list[tuple[int, Hear]] = []  # with its place among the entries; -1: an orphan whose part came now
 
     def write(self, entries: list[Entry]) -> Written:
@@ -99,7 +106,7 @@ class Commit:
         self._flush()
         self._hear(results)
         self._flush()
-        return Written(results, self._ledger.balances())
+        return Written(results, self._ledger.balances(), self._outcomes)
 
     # -- new messages
 
@@ -210,6 +217,8 @@ class Commit:
         reason, comment = reason[:REASON], comment[:COMMENT]
         self._rows["update_messages"].append((m.id, state, reason, comment, self._now))
         self._rows["insert_cdrs"].append((m.id, took, state, reason, comment))
+        if (delivered := _TELLING.get(state)) is not None:
+            self._outcomes.append(Outcome(m.gateway_id, m.target, delivered))
 
     # -- receipts
 
@@ -306,6 +315,9 @@ class Commit:
         self._rows["update_messages"].append((sent.message_id, state, reason, comment, self._now))
         self._rows["update_cdrs"].append((sent.message_id, state, reason, comment, int(not refunded)))
         self._rows["delete_queue"].append((sent.message_id,))
+        if failed or state is State.DELIVERED:
+            millis = None if failed else max(self._now - sent.changed, 0)
+            self._outcomes.append(Outcome(sent.gateway_id, sent.target, not failed, millis))
         if refunded:
             self._ledger.refund(sent.message_id, sent.user_id, Micros(sent.price))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from voipsms.model import Message, MessageId, Micros, Millis, Receipt, State, Submitted, UserId
+from voipsms.model import GatewayId, Message, MessageId, Micros, Millis, Receipt, State, Submitted, UserId
 from voipsms.values import Value
 
 
@@ -119,8 +119,19 @@ class Repeat(Value, frozen=True):
     text: str
 
 
+class Outcome(Value, frozen=True):
+    """What a gateway has made of a message. `millis`: from its answer to the receipt; None: there is none."""
+
+    gateway_id: GatewayId
+    target: str
+    delivered: bool
+    millis: int | None = None
+
+
 class Written(Value, frozen=True):
-    """What a commit did: the result of each entry in order (None, Repeat, bool or an exception), balances now."""
+    """What a commit did: the result of each entry in order (None, Repeat, bool or an exception), balances now, and what
+    it has learned of the gateways."""
 
     results: list[object]
     balances: dict[UserId, Micros]
+    outcomes: list[Outcome]

@@ -9,7 +9,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future as ThreadFuture
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -19,7 +19,7 @@ from voipsms.log import get_logger
 from voipsms.model import Micros, UserId
 from voipsms.store.commit import Commit
 from voipsms.store.database import Conflict, Database, Engine, Unwritable
-from voipsms.store.entries import Accept, Amend, Entry, Hear, Remember, Written
+from voipsms.store.entries import Accept, Amend, Entry, Hear, Outcome, Remember, Written
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.node import Node
 from voipsms.store.orphans import Orphans
@@ -87,6 +87,7 @@ class Journal:
         self._watcher = watcher
         self._lease = lease
         self.refund = refund
+        self.learned: Callable[[Sequence[Outcome]], None] | None = None  # called on the event loop
         self._orphans = Orphans()
         self._waiting: queue.SimpleQueue[_Item | _Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="journal", daemon=True)
@@ -345,6 +346,8 @@ class Journal:
         self._open.difference_update(items)
         self._watcher.balances(written.balances)
         self._watcher.committed(len(items), time.monotonic() - began)
+        if self.learned is not None and written.outcomes:
+            self.learned(written.outcomes)
         for item, result in zip(items, written.results, strict=True):
             if item.future.done():
                 continue
