@@ -34,10 +34,11 @@ class Load:
     port: int
     count: int
     rate: int
+    first: int = 0
     sent: list[sipp.Sent] = field(default_factory=list)
 
     def run(self) -> None:
-        rows = sipp.messages(self.count)
+        rows = sipp.messages(self.count, first=self.first)
         self.sent.append(sipp.send(self.folder, self.port, "message", rows, rate=self.rate))
 
 

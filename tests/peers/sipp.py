@@ -88,9 +88,11 @@ def send(
     )  # fmt: skip
 
 
-def messages(count: int, sender: str = "36201234567", text: str = "Message {}") -> list[tuple[str, str, str]]:
+def messages(
+    count: int, sender: str = "36201234567", text: str = "Message {}", first: int = 0
+) -> list[tuple[str, str, str]]:
     """Rows for the scenario `message`, each to another mobile number."""
-    return [(f"3630{1_000_000 + number}", sender, text.format(number)) for number in range(count)]
+    return [(f"3630{1_000_000 + number}", sender, text.format(number)) for number in range(first, first + count)]
 
 
 class Answerer(Program):
