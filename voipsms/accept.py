@@ -7,17 +7,20 @@ import re
 from voipsms.config import GlobalSettings
 from voipsms.directory import Account, Directory
 from voipsms.errors import (
+    AccountExpired,
+    AccountFault,
     BadUserData,
     EmptyText,
     NobodyToBill,
     NoCredit,
     NoGateway,
+    NoResellerCredit,
     NotConverted,
     OptedOut,
     TooLong,
     UserInactive,
 )
-from voipsms.model import Coding, Message, MessageId, Millis, Msisdn, Submission, UserType
+from voipsms.model import Coding, Message, MessageId, Micros, Millis, Msisdn, Submission, UserId, UserType
 from voipsms.routing import Asked, Ways
 from voipsms.sms.numbers import Kind, Number, converts, read_number
 from voipsms.sms.segment import segment
@@ -41,6 +44,8 @@ def accept(
     number = _target(submission, settings)
     target = Msisdn(number.digits)
     account = _payer(submission, directory, bill_to, settings.country)
+    if account.terms is not None:
+        _check_terms(account, now)
     sender = sender_of(submission, account, bill_to, settings.country)
     if directory.is_opted_out(target, sender):
         raise OptedOut
@@ -54,6 +59,7 @@ def accept(
     charged = price(directory, settings, account, target, parts, now).amount
     if not account.affords(charged):
         raise NoCredit
+    charges = _charges(account, directory, settings, target, parts, now) if account.levels else ()
     return Message(
         id=message_id,
         created=now,
@@ -76,6 +82,8 @@ def accept(
         udh=submission.udh,
         due=submission.due,
         valid=submission.valid,
+        charges=charges,
+        counted=account.counted,
     )
 
 
@@ -97,6 +105,31 @@ def _payer(submission: Submission, directory: Directory, bill_to: str, country: 
     if not account.enabled:
         raise UserInactive
     return account
+
+
+def _check_terms(account: Account, now: Millis) -> None:
+    """What bounds an account bounds those that buy from it."""
+    if account.fault:
+        raise AccountFault
+    if account.expired(now):
+        raise AccountExpired
+    if not all(reseller.enabled for reseller in account.levels):
+        raise UserInactive("A reseller of this account is inactive")
+    if any(reseller.expired(now) for reseller in account.levels):
+        raise AccountExpired("A reseller of this account has expired")
+
+
+def _charges(
+    account: Account, directory: Directory, settings: GlobalSettings, target: str, parts: int, now: Millis
+) -> tuple[tuple[UserId, Micros], ...]:
+    """What each reseller pays, by its own packet."""
+    charges = []
+    for reseller in account.levels:
+        charged = price(directory, settings, reseller, target, parts, now).amount
+        if not reseller.affords(charged):
+            raise NoResellerCredit
+        charges.append((reseller.id, charged))
+    return tuple(charges)
 
 
 def find(directory: Directory, name: str, country: str) -> Account | None:

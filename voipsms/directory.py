@@ -8,11 +8,14 @@ from typing import Any
 
 from voipsms import adverts, rulebook
 from voipsms.adverts import Advert
-from voipsms.model import GatewayId, Micros, Msisdn, UserId, UserType
+from voipsms.log import get_logger
+from voipsms.model import GatewayId, Micros, Millis, Msisdn, UserId, UserType
 from voipsms.rating import DEFAULT_PACKET, Cost, Tariffs
+from voipsms.resellers import BrokenChain, chain
 from voipsms.routebook import read_routes
 from voipsms.routing import Routes
 from voipsms.rules import Rules
+from voipsms.values import Value
 
 STATEMENTS = (
     "users",
@@ -22,10 +25,23 @@ STATEMENTS = (
     "user_options",
     "rules",
     "adverts",
+    "terms",
 )  # whose rows `load` takes
 
 
-@dataclass(slots=True)
+log = get_logger("accounts")
+
+
+class Terms(Value, frozen=True):
+    """A row of tb_terms: what few accounts have. `expires`: 0 never; `monthly`: messages a month, 0 any number."""
+
+    reseller: UserId | None
+    expires: Millis
+    monthly: int
+    gateway: GatewayId | None
+
+
+@dataclass(slots=True, eq=False)
 class Account:
     """One row of tb_users. `pending`: reserved here, but not yet in a commit."""
 
@@ -41,6 +57,22 @@ class Account:
     group: str = ""
     packet: str = DEFAULT_PACKET
     pending: int = 0
+    terms: Terms | None = None
+    levels: tuple[Account, ...] = ()  # the resellers above it, nearest first
+    counted: tuple[UserId, ...] = ()  # who of them all has a limit of messages a month
+    fault: str = ""  # why nobody can be billed by its resellers
+
+    @property
+    def reseller(self) -> UserId | None:
+        return self.terms.reseller if self.terms else None
+
+    @property
+    def gateway(self) -> GatewayId | None:
+        """Which comes before those that routes find."""
+        return self.terms.gateway if self.terms else None
+
+    def expired(self, now: Millis) -> bool:
+        return self.terms is not None and 0 < self.terms.expires <= now
 
     def affords(self, price: Micros) -> bool:
         """Prepaid down to zero, postpaid to its limit, admins without limit."""
@@ -71,6 +103,7 @@ class Directory:
         options: Iterable[tuple[Any, ...]] = (),
         rules: Iterable[tuple[Any, ...]] = (),
         advertised: Iterable[tuple[Any, ...]] = (),
+        terms: Iterable[tuple[Any, ...]] = (),
     ) -> None:
         """Rows as STATEMENTS give them."""
         owned: dict[UserId, list[Msisdn]] = {}
@@ -83,6 +116,7 @@ class Directory:
         self.by_name = {account.name: account for account in accounts}
         self.by_number = {number: account for account in accounts for number in account.numbers}
         self._set_options(options)
+        self._set_terms(terms)
         self.routes = read_routes(routes)
         self.rules = rulebook.read_rows(tuple(rules))
         self.adverts = adverts.read_rows(advertised)
@@ -96,12 +130,28 @@ class Directory:
         account.ha1 = {name: value for name, value in (("MD5", md5), ("SHA-256", sha256)) if value}
         account.numbers = numbers
         account.group, account.packet = "", DEFAULT_PACKET
+        account.terms, account.levels, account.counted, account.fault = None, (), (), ""
         return account
 
     def _set_options(self, options: Iterable[tuple[Any, ...]]) -> None:
         for user_id, group, packet in options:
             if account := self.by_id.get(user_id):
                 account.group, account.packet = group, packet or DEFAULT_PACKET
+
+    def _set_terms(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        bound = []
+        for user_id, *terms in rows:
+            if account := self.by_id.get(user_id):
+                account.terms = Terms(*terms)
+                bound.append(account)
+        for account in bound:
+            try:
+                account.levels = chain(account, self.by_id)
+            except BrokenChain as error:
+                account.fault = str(error)
+                log.error("an account can't send: its resellers are not set up rightly", user=account.name, why=error)
+            whole = (account, *account.levels)
+            account.counted = tuple(one.id for one in whole if one.terms and one.terms.monthly)
 
     def settle(self, balances: Mapping[UserId, Micros]) -> None:
         """The balances that a commit left behind."""

@@ -92,6 +92,10 @@ class NoCredit(Refused):
     text = "Not enough credit"
 
 
+class NoResellerCredit(NoCredit):
+    text = "A reseller of this account has not enough credit"
+
+
 class NotConverted(Refused):
     code = "not_converted"
     sip_code = 404

@@ -9,10 +9,12 @@ from typing import Protocol
 
 from voipsms.accept import accept
 from voipsms.config import GlobalSettings
-from voipsms.directory import Directory
+from voipsms.directory import Account, Directory
 from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.errors import (
     REFUSALS,
+    AccountExpired,
+    AccountFault,
     NobodyToBill,
     NoCredit,
     OptedOut,
@@ -38,7 +40,8 @@ from voipsms.values import Value
 BACKLOG = 5000  # entries that may wait for a commit before new messages are turned away
 RECENT = 10_000  # answers at hand; older ones are in tb_ingress
 NO_CREDIT = Micros(0)
-_MAY_BE_STALE = (NobodyToBill, NoCredit, UserInactive, OptedOut)  # another process may have changed an account
+# Another process may have changed an account.
+_MAY_BE_STALE = (NobodyToBill, NoCredit, UserInactive, AccountExpired, AccountFault, OptedOut)
 
 
 class Taken(Value, frozen=True):
@@ -164,9 +167,8 @@ class Intake:
 
     async def _commit(self, message: Message, credit: Micros = NO_CREDIT, wanted: tuple[Effect, ...] = ()) -> Taken:
         queue = self._queues[message.gateway_id]
-        account = self._directory.by_id[message.user_id]
         started = not queue.keeps(message) and queue.reserve(message.parts)
-        account.pending += message.price
+        held = self._hold(message)
         try:
             result = await self._journal.append(Accept(message, started, credit=credit))
         except BaseException:
@@ -174,7 +176,8 @@ class Intake:
                 queue.release(message.parts)
             raise
         finally:
-            account.pending -= message.price
+            for account, price in held:
+                account.pending -= price
         if isinstance(result, Repeat):
             if started:
                 queue.release(message.parts)
@@ -183,6 +186,14 @@ class Intake:
         if wanted:
             self._preparation.start(wanted, message)
         return await self._hand_over(message, queue, started)
+
+    def _hold(self, message: Message) -> list[tuple[Account, Micros]]:
+        """Until the commit has it, nobody else may spend the money of those who pay."""
+        held = [(self._directory.by_id[message.user_id], message.price)]
+        held += [(self._directory.by_id[user], price) for user, price in message.charges]
+        for account, price in held:
+            account.pending += price
+        return held
 
     async def _hand_over(self, message: Message, queue: GatewayQueue, started: bool) -> Taken:
         outgoing = Outgoing(message)

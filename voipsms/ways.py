@@ -51,6 +51,13 @@ class Ways:
         self.settings = settings
 
     def __call__(self, asked: Asked) -> Sequence[GatewayId]:
+        account = self._directory.by_id.get(asked.user_id)
+        own = account.gateway if account is not None else None
+        if own is not None and own in self._queues:
+            return sorted((own, *(other for other in self._found(asked) if other != own)), key=self._is_out)
+        return self._found(asked)
+
+    def _found(self, asked: Asked) -> Sequence[GatewayId]:
         if not self._by_routes():
             return tuple(self._queues)[:1]
         found = gateways(self._directory.routes.matching(asked), self._in_flight, self._draw)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from voipsms.errors import MonthlyLimit, NoCredit, Refused
+from voipsms.errors import MonthlyLimit, NoCredit, NoResellerCredit, Refused
 from voipsms.model import Message, Micros, Millis, UserId
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource
@@ -96,7 +96,7 @@ class Ledger:
         if not self._affords(message.user_id, message.price):
             return NoCredit()
         if any(not self._affords(user, price) for user, price in message.charges):
-            return NoCredit("A reseller of this account has not enough credit")
+            return NoResellerCredit()
         return None
 
     def _affords(self, user: UserId, price: int) -> bool:
