@@ -24,10 +24,11 @@ from voipsms.cli import main
 
 CDR_KEYS = [
     "id", "msgid", "type", "direction", "user", "from", "to", "gateway", "start", "duration", "parts", "price", "cost",
-    "currency", "state", "reason", "comment",
+    "currency", "state", "reason", "comment", "margin", "ledger",
 ]  # fmt: skip
 COMMANDS = (
-    "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user credit", "send", "explain", "cdr", "route", "route add", "route list", "route del",
+    "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user credit", "send", "explain", "cdr",
+    "report", "archive", "route", "route add", "route list", "route del",
     "ledger", "ledger check", "smsc", "demo",
 )  # fmt: skip
 
@@ -105,7 +106,7 @@ WRONG: dict[str, tuple[Changes, list[str]]] = {
     ),
     "unknown section": ({"sipp": {"listen": "x"}}, ["[sipp] section: "]),
     "bad listener": ({"sip": {"listen": "quic:1.2.3.4:5"}}, ["[sip] listen: "]),
-    "no way to send": ({"global": {"smsurl": "ftp://127.0.0.1/"}}, ["[global] smsurl: must be http://…, https://… or"]),
+    "no way to send": ({"global": {"smsurl": "ftp://127.0.0.1/"}}, ["[global] smsurl: must be http(s)://…"]),
 }
 
 

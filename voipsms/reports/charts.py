@@ -9,9 +9,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
 
-from voipsms.reports.elements import element
+from voipsms.reports.elements import Element, element
 from voipsms.reports.scale import Scale, scale, short
 
 _ids = itertools.count(1)

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
 
-Content = Element | str
+_VOID = frozenset({"meta"})  # these have no end
+_RAW = frozenset({"style"})  # its content is no text; only our own ever stands there
 
 
-def element(tag: str, *content: Content, **attributes: object) -> Element:
+@dataclass(frozen=True, slots=True)
+class Element:
+    tag: str
+    attributes: dict[str, str]
+    content: tuple[Element | str, ...]
+
+
+def element(tag: str, *content: Element | str, **attributes: object) -> Element:
     """`class_`, `aria_label`, …: as Python must spell `class`, `aria-label`."""
-    made = Element(tag, {name.rstrip("_").replace("_", "-"): clean(str(value)) for name, value in attributes.items()})
-    for piece in content:
-        if isinstance(piece, Element):
-            made.append(piece)
-        elif len(made):
-            made[-1].tail = (made[-1].tail or "") + clean(piece)
-        else:
-            made.text = (made.text or "") + clean(piece)
-    return made
-
-
-def clean(text: str) -> str:
-    """Without what no browser may show: control characters, halves of surrogate pairs."""
-    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+    named = {name.rstrip("_").replace("_", "-"): str(value) for name, value in attributes.items()}
+    return Element(tag, named, content)
 
 
 def document(root: Element) -> str:
-    return f"<!DOCTYPE html>\n{ElementTree.tostring(root, encoding='unicode', method='html')}\n"
+    return f"<!DOCTYPE html>\n{''.join(_written(root))}\n"
+
+
+def _written(one: Element) -> Iterator[str]:
+    attributes = "".join(f' {name}="{_clean(value)}"' for name, value in one.attributes.items())
+    yield f"<{one.tag}{attributes}>"
+    for piece in one.content:
+        if isinstance(piece, Element):
+            yield from _written(piece)
+        else:
+            yield piece if one.tag in _RAW else _clean(piece)
+    if one.tag not in _VOID:
+        yield f"</{one.tag}>"
+
+
+def _clean(text: str) -> str:
+    """Escaped, and without what no page may have: control characters, halves of surrogate pairs."""
+    return escape(text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text))

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from xml.etree.ElementTree import Element
 
 from voipsms.money import decimal
 from voipsms.reports.charts import Bar, Line, columns, legend, lines, rows
-from voipsms.reports.elements import document, element
+from voipsms.reports.elements import Element, document, element
 from voipsms.reports.figures import COLUMNS, Figures, Tally
 from voipsms.reports.periods import Period
 from voipsms.reports.scale import Scale

@@ -44,6 +44,6 @@ def hours(start: Millis, stop: Millis, zone: tzinfo) -> Iterator[Period]:
         at = moment(start, zone)
         since = (at.minute * 60 + at.second) * 1000 + at.microsecond // 1000
         end = min(stop, Millis(start - since + 3_600_000))
-        label = at.replace(minute=0, second=0, microsecond=0).isoformat(timespec="minutes").replace("+00:00", "Z")
-        yield Period(label, start, end)
+        text = at.isoformat(timespec="minutes").replace("+00:00", "Z")
+        yield Period(f"{text[:14]}00{text[16:]}", start, end)
         start = end
