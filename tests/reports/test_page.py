@@ -68,9 +68,14 @@ def test_a_name_never_becomes_markup(name: str) -> None:
 
 
 ODD = {
-    "script": "<script>alert(1)</script>", "end": "</style></title></svg></table>", "attribute": "\" onload='x' a=\"",
-    "entity": "&lt;b&gt;&amp;", "comment": "<!-- ", "cdata": "]]>", "spaces": "a  b",
-}  # fmt: skip
+    "script": "<script>alert(1)</script>",
+    "end": "</style></title></svg></table>",
+    "attribute": "\" onload='x' a=\"",
+    "entity": "&lt;b&gt;&amp;",
+    "comment": "<!-- ",
+    "cdata": "]]>",
+    "spaces": "a  b",
+}
 
 
 @pytest.mark.parametrize("name", ODD.values(), ids=ODD)
@@ -108,10 +113,15 @@ def test_elements() -> None:
 
 
 SCALES = {
-    "nothing": ([], (0, 1), 4), "zero": ([0, 0], (0, 1), 4), "small": ([0.003], (0, 0.003), 3), "even": ([40], (0, 40), 4),
-    "odd": ([41], (0, 60), 3), "below": ([-3, 5], (-4, 6), 5), "only below": ([-10], (-10, 0), 4),
+    "nothing": ([], (0, 1), 4),
+    "zero": ([0, 0], (0, 1), 4),
+    "small": ([0.003], (0, 0.003), 3),
+    "even": ([40], (0, 40), 4),
+    "odd": ([41], (0, 60), 3),
+    "below": ([-3, 5], (-4, 6), 5),
+    "only below": ([-10], (-10, 0), 4),
     "large": ([3.2e12], (0, 4e12), 4),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("values, ends, lines", SCALES.values(), ids=SCALES)
@@ -131,8 +141,18 @@ def test_scales_hold_everything(values: list[float]) -> None:
     assert 2 <= len(found.ticks) <= 7
 
 
-@pytest.mark.parametrize("value, text", [
-    (0, "0"), (0.05, "0.05"), (999, "999"), (1000, "1k"), (1500, "1.5k"), (2_500_000, "2.5M"), (3e9, "3G"), (-20, "−20"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (0, "0"),
+        (0.05, "0.05"),
+        (999, "999"),
+        (1000, "1k"),
+        (1500, "1.5k"),
+        (2_500_000, "2.5M"),
+        (3e9, "3G"),
+        (-20, "−20"),
+    ],
+)
 def test_short(value: float, text: str) -> None:
     assert short(value) == text

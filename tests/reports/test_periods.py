@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,14 +19,24 @@ def at(text: str, zone: str) -> Millis:
 
 
 DAYS = {
-    "whole ones": ("UTC", "2026-01-30T00:00", "2026-02-02T00:00", [("2026-01-30", 24), ("2026-01-31", 24), ("2026-02-01", 24)]),
+    "whole ones": (
+        "UTC",
+        "2026-01-30T00:00",
+        "2026-02-02T00:00",
+        [("2026-01-30", 24), ("2026-01-31", 24), ("2026-02-01", 24)],
+    ),
     "pieces": ("UTC", "2026-01-30T22:00", "2026-01-31T01:00", [("2026-01-30", 2), ("2026-01-31", 1)]),
     "within one": ("UTC", "2026-01-30T10:00", "2026-01-30T11:00", [("2026-01-30", 1)]),
     "none": ("UTC", "2026-01-30T10:00", "2026-01-30T10:00", []),
     "spring": ("Europe/Budapest", "2026-03-28T00:00", "2026-03-30T00:00", [("2026-03-28", 24), ("2026-03-29", 23)]),
     "autumn": ("Europe/Budapest", "2026-10-25T00:00", "2026-10-27T00:00", [("2026-10-25", 25), ("2026-10-26", 24)]),
-    "no midnight": ("America/Santiago", "2026-09-05T00:00", "2026-09-07T00:00", [("2026-09-05", 24), ("2026-09-06", 23)]),
-}  # fmt: skip
+    "no midnight": (
+        "America/Santiago",
+        "2026-09-05T00:00",
+        "2026-09-07T00:00",
+        [("2026-09-05", 24), ("2026-09-06", 23)],
+    ),
+}
 
 
 @pytest.mark.parametrize("zone, start, stop, wanted", DAYS.values(), ids=DAYS)
@@ -36,14 +47,31 @@ def test_days(zone: str, start: str, stop: str, wanted: list[tuple[str, int]]) -
 
 
 HOURS = {
-    "UTC": ("UTC", "2026-01-30T22:30", "2026-01-31T00:30", ["2026-01-30T22:00Z", "2026-01-30T23:00Z", "2026-01-31T00:00Z"]),
-    "half hours from UTC": ("Asia/Kolkata", "2026-01-30T00:00", "2026-01-30T02:00",
-                            ["2026-01-30T00:00+05:30", "2026-01-30T01:00+05:30"]),
-    "an hour twice": ("Europe/Budapest", "2026-10-25T02:00", "2026-10-25T04:00",
-                      ["2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00", "2026-10-25T03:00+01:00"]),
-    "an hour never": ("Europe/Budapest", "2026-03-29T01:00", "2026-03-29T04:00",
-                      ["2026-03-29T01:00+01:00", "2026-03-29T03:00+02:00"]),
-}  # fmt: skip
+    "UTC": (
+        "UTC",
+        "2026-01-30T22:30",
+        "2026-01-31T00:30",
+        ["2026-01-30T22:00Z", "2026-01-30T23:00Z", "2026-01-31T00:00Z"],
+    ),
+    "half hours from UTC": (
+        "Asia/Kolkata",
+        "2026-01-30T00:00",
+        "2026-01-30T02:00",
+        ["2026-01-30T00:00+05:30", "2026-01-30T01:00+05:30"],
+    ),
+    "an hour twice": (
+        "Europe/Budapest",
+        "2026-10-25T02:00",
+        "2026-10-25T04:00",
+        ["2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00", "2026-10-25T03:00+01:00"],
+    ),
+    "an hour never": (
+        "Europe/Budapest",
+        "2026-03-29T01:00",
+        "2026-03-29T04:00",
+        ["2026-03-29T01:00+01:00", "2026-03-29T03:00+02:00"],
+    ),
+}
 
 
 @pytest.mark.parametrize("zone, start, stop, wanted", HOURS.values(), ids=HOURS)
@@ -65,4 +93,4 @@ def test_a_year_has_no_gaps(zone: str) -> None:
 
 
 def gapless(found: list[Period]) -> bool:
-    return all(one.stop == next_.start for one, next_ in zip(found, found[1:], strict=False))
+    return all(one.stop == next_.start for one, next_ in pairwise(found))
