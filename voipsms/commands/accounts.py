@@ -8,13 +8,17 @@ from decimal import Decimal, InvalidOperation
 from voipsms.commands.context import database, read_config, writing
 from voipsms.commands.output import add_format, moment, write_rows
 from voipsms.commands.prices import packet_name
-from voipsms.model import Micros, UserType
+from voipsms.commands.records import when
+from voipsms.model import Micros, Millis, UserType
 from voipsms.money import decimal, micros
 from voipsms.passwords import hash_password
 from voipsms.sip.digest import ha1
 from voipsms.sms.numbers import Kind, read_number
 from voipsms.store.accounts import AccountError, NewUser, add_user, credit_user, set_group, set_options
+from voipsms.store.database import Database
+from voipsms.store.terms import Changes, Listed, change, listed
 
+MOST = 10**9  # messages a month
 LARGEST = Micros(10**18)  # what a 64-bit balance holds with room to spare
 NAME_LENGTH = 64
 
@@ -52,12 +56,19 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     add.add_argument("--credit", type=_limit, default=Micros(0), metavar="10.00", help="opening credit")
     add.add_argument("--number", action="append", default=[], metavar="N", help="a number of this user; repeatable")
     add.add_argument("--postpaid", type=_limit, default=Micros(0), metavar="LIMIT", help="how far below zero it may go")
+    add.add_argument("--currency", type=_currency, metavar="EUR", help="of its balance; default: [global] currency")
+    add.set_defaults(sent=None, enabled=None)
     _add_options(add)
     add.set_defaults(run=_add)
-    change = users.add_parser("set", help="changes an account")
-    change.add_argument("name")
-    _add_options(change)
-    change.set_defaults(run=_set)
+    changing = users.add_parser("set", help="changes an account")
+    changing.add_argument("name")
+    _add_options(changing)
+    changing.add_argument("--postpaid", type=_limit, metavar="LIMIT", help="how far below zero it may go")
+    changing.add_argument("--sent", type=_count, metavar="N", help="sets the counter of this month's messages")
+    active = changing.add_mutually_exclusive_group()
+    active.add_argument("--active", dest="enabled", action="store_true", default=None, help="may send (again)")
+    active.add_argument("--inactive", dest="enabled", action="store_false", default=None, help="may not send")
+    changing.set_defaults(run=_set)
     listing = users.add_parser("list", help="shows the accounts")
     add_format(listing)
     listing.set_defaults(run=_list)
@@ -79,6 +90,26 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
 def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--packet", type=_packet, metavar="P", help="packet of prices; '': the group's")
     parser.add_argument("--group", metavar="G", help="see `group set`; '': none")
+    parser.add_argument("--reseller", metavar="R", help="who is charged for its messages, too; '': nobody")
+    parser.add_argument("--expires", type=_end, metavar="T", help="may not send from then on, ISO 8601; '': never")
+    parser.add_argument("--monthly", type=_count, metavar="N", help="messages a month (UTC); 0: any number")
+    parser.add_argument("--gateway", metavar="G", help="is tried before those that routes find; '': none")
+
+
+def _currency(text: str) -> str:
+    if len(text) != 3 or not text.isascii() or not text.isupper():
+        raise ArgumentTypeError(f"{text!r} is no currency such as EUR")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > MOST:
+        raise ArgumentTypeError(f"{text!r} is no number from 0 to {MOST}")
+    return int(text)
+
+
+def _end(text: str) -> Millis:
+    return Millis(when(text) if text else 0)
 
 
 def _packet(text: str) -> str:
@@ -91,7 +122,7 @@ def _add(arguments: Namespace) -> int:
     user = NewUser(
         name=name,
         type=UserType(arguments.type),
-        currency=config.sms.currency,
+        currency=arguments.currency or config.sms.currency,
         password=hash_password(password),
         ha1_md5=hashes["MD5"],
         ha1_sha256=hashes["SHA-256"],
@@ -101,15 +132,27 @@ def _add(arguments: Namespace) -> int:
     with writing(config) as (db, ids), db.transaction():
         user_id = add_user(db, ids, user, arguments.credit)
         set_options(db, name, arguments.group, arguments.packet)
+        _change(db, arguments, None)
     print(f"user {name} added, id {user_id}")
     return 0
 
 
 def _set(arguments: Namespace) -> int:
     with database(read_config(arguments)) as db, db.transaction():
+        _change(db, arguments, arguments.postpaid)
         group, packet = set_options(db, arguments.name, arguments.group, arguments.packet)
-    print(f"user {arguments.name}: group {group or 'none'}, packet {packet or 'that of the group, else default'}")
+    paid = f"group {group or 'none'}, packet {packet or 'that of the group, else default'}"
+    print(f"user {arguments.name}: changed; {paid}")
     return 0
+
+
+def _change(db: Database, arguments: Namespace, postpaid: Micros | None) -> None:
+    wanted = Changes(
+        arguments.reseller, arguments.expires, arguments.monthly, arguments.gateway, arguments.sent,
+        arguments.enabled, postpaid,
+    )  # fmt: skip
+    if wanted != Changes():
+        change(db, arguments.name, wanted)
 
 
 def _set_group(arguments: Namespace) -> int:
@@ -140,7 +183,8 @@ def _credit(arguments: Namespace) -> int:
     return 0
 
 
-NAMES = ("id", "name", "type", "enabled", "balance", "limit", "currency", "numbers", "created", "group", "packet")
+NAMES = ("id", "name", "type", "enabled", "balance", "limit", "currency", "numbers", "created", "group", "packet",
+         "reseller", "expires", "monthly", "sent", "previous", "lastsent", "gateway")  # fmt: skip
 
 
 def _list(arguments: Namespace) -> int:
@@ -149,10 +193,19 @@ def _list(arguments: Namespace) -> int:
         for number, owner in db.read("user_numbers"):
             numbers.setdefault(owner, []).append(number)
         options = {user: (group, packet) for user, group, packet in db.read("user_options")}
+        terms = dict(listed(db))
         rows = [
             (str(row[0]), row[1], row[2], bool(row[3]), decimal(row[4]), decimal(row[5]), row[6],
-             " ".join(numbers.get(row[0], ())), moment(row[7]), *options.get(row[0], ("", "")))
+             " ".join(numbers.get(row[0], ())), moment(row[7]), *options.get(row[0], ("", "")),
+             *_terms(terms.get(row[0])))
             for row in db.read("list_users")
         ]  # fmt: skip
     write_rows(arguments.format, NAMES, rows)
     return 0
+
+
+def _terms(found: Listed | None) -> tuple[object, ...]:
+    if found is None:
+        return "", "", 0, 0, 0, "", ""
+    expires, last = (moment(at) if at else "" for at in (found.expires, found.last_sent))
+    return found.reseller, expires, found.monthly, found.sent, found.previous, last, found.gateway
