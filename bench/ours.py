@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -36,40 +36,43 @@ class _Started:
 
 
 @contextmanager
-def _started(folder: Path, url: str = "sqlite:///voipsms.db") -> Iterator[_Started]:
-    """A warm gateway."""
+def started(
+    folder: Path, url: str = "sqlite:///voipsms.db", furnish: Callable[[Gateway], None] = lambda gateway: None
+) -> Iterator[_Started]:
+    """A warm gateway; `furnish` is called before it starts."""
     with Smsc(folder) as smsc:
         gateway = Gateway(folder, smsc.port, url)
         gateway.add_user()
+        furnish(gateway)
         with gateway:
-            started = _Started(smsc, gateway)
-            started.run("warm-up", 500, 50)
-            yield started
+            running = _Started(smsc, gateway)
+            running.run("warm-up", 500, 50)
+            yield running
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def folder_of_its_own() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="voipsms-bench-") as name:
         yield Path(name)
 
 
 def sqlite(messages: int) -> Figures:
-    with _folder() as folder, _started(folder) as started:
-        return started.run("sqlite", messages, OUTSTANDING)
+    with folder_of_its_own() as folder, started(folder) as running:
+        return running.run("sqlite", messages, OUTSTANDING)
 
 
 def mariadb(messages: int) -> Figures:
-    with _folder() as folder:
+    with folder_of_its_own() as folder:
         server = MariaDb(folder)
         server.install()
-        with server, _started(folder, server.new_database()) as started:
-            return started.run("mariadb", messages, OUTSTANDING)
+        with server, started(folder, server.new_database()) as running:
+            return running.run("mariadb", messages, OUTSTANDING)
 
 
 def paced(_: int) -> Figures:
     """1,000 messages a second, whatever the gateway does."""
-    with _folder() as folder, _started(folder) as started:
-        return started.run("paced", PACE * PACED_SECONDS, 10 * PACE, PACE)
+    with folder_of_its_own() as folder, started(folder) as running:
+        return running.run("paced", PACE * PACED_SECONDS, 10 * PACE, PACE)
 
 
 @dataclass(slots=True)
@@ -93,13 +96,13 @@ class _Watch:
 def memory(messages: int) -> Figures:
     """At one pace, after a warm-up: answers are kept for Timer J, 32 s (RFC 3261 §17.2.2), so a gateway holds as many
     as came in that time, and only at an even pace does growth mean a leak."""
-    with _folder() as folder, _started(folder) as started:
-        started.run("warm-up", MEMORY_PACE * FULL_SECONDS, 10 * PACE, MEMORY_PACE)
-        watch = _Watch(started.gateway)
+    with folder_of_its_own() as folder, started(folder) as running:
+        running.run("warm-up", MEMORY_PACE * FULL_SECONDS, 10 * PACE, MEMORY_PACE)
+        watch = _Watch(running.gateway)
         thread = threading.Thread(target=watch.run)
         thread.start()
         try:
-            figures = started.run("memory", messages, 10 * PACE, MEMORY_PACE)
+            figures = running.run("memory", messages, 10 * PACE, MEMORY_PACE)
         finally:
             watch.over.set()
             thread.join()
