@@ -334,3 +334,24 @@ UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', month BIGINT PAT
     previous BIGINT PATH '$[3]', last_sent BIGINT PATH '$[4]')) AS j STRAIGHT_JOIN tb_terms AS t
     FORCE INDEX (PRIMARY) ON t.user_id = j.id
 SET t.month = j.month, t.sent = j.sent, t.previous = j.previous, t.last_sent = j.last_sent;
+
+-- name: add_quality!
+-- To what other processes have written.
+INSERT INTO tb_quality (span, gateway_id, prefix, delivered, failed, timed, millis)
+SELECT j.span, j.gateway_id, j.prefix, j.delivered, j.failed, j.timed, j.millis
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (span BIGINT PATH '$[0]', gateway_id BIGINT PATH '$[1]', prefix VARCHAR(16) PATH
+    '$[2]', delivered BIGINT PATH '$[3]', failed BIGINT PATH '$[4]', timed BIGINT PATH '$[5]', millis BIGINT PATH
+    '$[6]')) AS j
+ON DUPLICATE KEY UPDATE delivered = tb_quality.delivered + j.delivered, failed = tb_quality.failed + j.failed,
+    timed = tb_quality.timed + j.timed, millis = tb_quality.millis + j.millis;
+
+-- name: insert_routes!
+INSERT INTO tb_routes (
+    id, type, prefix, pattern, country, kind, user_id, user_group, sender, timetable, priority, weight, gateway_id, ceiling
+)
+SELECT j.id, 'SMS', j.prefix, j.pattern, j.country, j.kind, j.user_id, j.user_group, j.sender, j.timetable, j.priority,
+    j.weight, j.gateway_id, j.ceiling
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', prefix VARCHAR(255) PATH '$[1]', pattern VARCHAR(255) PATH
+    '$[2]', country VARCHAR(255) PATH '$[3]', kind VARCHAR(255) PATH '$[4]', user_id BIGINT PATH '$[5]', user_group
+    VARCHAR(255) PATH '$[6]', sender VARCHAR(255) PATH '$[7]', timetable VARCHAR(255) PATH '$[8]', priority BIGINT PATH
+    '$[9]', weight BIGINT PATH '$[10]', gateway_id BIGINT PATH '$[11]', ceiling BIGINT PATH '$[12]')) AS j;

@@ -382,3 +382,62 @@ UPDATE tb_users SET enabled = :enabled WHERE id = :id;
 
 -- name: set_credit_limit!
 UPDATE tb_users SET credit_limit = :credit_limit WHERE id = :id;
+
+-- name: quality
+SELECT span, gateway_id, prefix, delivered, failed, timed, millis
+FROM tb_quality
+WHERE span >= :first AND span <= :last
+ORDER BY span
+LIMIT 200000;
+
+-- name: forget_quality!
+DELETE FROM tb_quality WHERE span < :first OR span > :last;
+
+-- name: delete_routes!
+DELETE FROM tb_routes WHERE type = 'SMS';
+
+-- name: gateway_orders
+SELECT gateway_id, paused FROM tb_gateways;
+
+-- name: update_gateway!
+UPDATE tb_gateways SET paused = :paused WHERE gateway_id = :gateway_id;
+
+-- name: gateway_order
+SELECT paused FROM tb_gateways WHERE gateway_id = :gateway_id;
+
+-- name: insert_gateway!
+INSERT INTO tb_gateways (gateway_id, paused) VALUES (:gateway_id, :paused);
+
+-- name: gateway_days
+SELECT gateway_id, node, sent FROM tb_gateway_days WHERE day = :day;
+
+-- name: delete_gateway_day!
+DELETE FROM tb_gateway_days WHERE gateway_id = :gateway_id AND day = :day AND node = :node;
+
+-- name: insert_gateway_day!
+INSERT INTO tb_gateway_days (gateway_id, day, node, sent) VALUES (:gateway_id, :day, :node, :sent);
+
+-- name: forget_gateway_days!
+DELETE FROM tb_gateway_days WHERE day < :day AND node = :node;
+
+-- name: delete_gateway_states!
+DELETE FROM tb_gateway_states WHERE node = :node;
+
+-- name: insert_gateway_state!
+INSERT INTO tb_gateway_states (gateway_id, node, state, reason, since)
+VALUES (:gateway_id, :node, :state, :reason, :since);
+
+-- name: gateway_states
+-- Of processes that are alive.
+SELECT s.gateway_id, s.node, s.state, s.reason, s.since
+FROM tb_gateway_states AS s
+JOIN tb_nodes AS n ON n.node = s.node AND n.lease >= :now
+ORDER BY s.gateway_id, s.node;
+
+-- name: gateway_queues
+-- Messages that no provider has taken, by gateway and stage.
+SELECT m.gateway_id, q.stage, COUNT(*)
+FROM tb_queue AS q
+JOIN tb_messages AS m ON m.id = q.id
+WHERE q.stage IN (0, 1, 4)
+GROUP BY m.gateway_id, q.stage;

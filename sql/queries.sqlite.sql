@@ -305,3 +305,18 @@ UPDATE tb_terms SET month = j.month, sent = j.sent, previous = j.previous, last_
 FROM (SELECT value->>0 AS id, value->>1 AS month, value->>2 AS sent, value->>3 AS previous, value->>4 AS last_sent FROM
     json_each(:rows)) AS j
 WHERE tb_terms.user_id = j.id;
+
+-- name: add_quality!
+-- To what other processes have written.
+INSERT INTO tb_quality (span, gateway_id, prefix, delivered, failed, timed, millis)
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6 FROM json_each(:rows) WHERE true
+ON CONFLICT (span, gateway_id, prefix) DO UPDATE SET delivered = delivered + excluded.delivered,
+    failed = failed + excluded.failed, timed = timed + excluded.timed, millis = millis + excluded.millis;
+
+-- name: insert_routes!
+INSERT INTO tb_routes (
+    id, type, prefix, pattern, country, kind, user_id, user_group, sender, timetable, priority, weight, gateway_id, ceiling
+)
+SELECT value->>0, 'SMS', value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+    value->>9, value->>10, value->>11, value->>12
+FROM json_each(:rows);

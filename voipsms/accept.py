@@ -13,18 +13,18 @@ from voipsms.errors import (
     EmptyText,
     NobodyToBill,
     NoCredit,
-    NoGateway,
     NoResellerCredit,
     NotConverted,
     OptedOut,
     TooLong,
     UserInactive,
 )
+from voipsms.least_cost import first_that_pays
 from voipsms.model import Coding, Message, MessageId, Micros, Millis, Msisdn, Submission, UserId, UserType
 from voipsms.routing import Asked, Ways
 from voipsms.sms.numbers import Kind, Number, converts, read_number
 from voipsms.sms.segment import segment
-from voipsms.tariffs import cost, price
+from voipsms.tariffs import price
 
 ALPHANUMERIC = 11  # characters of an alphanumeric sender, 3GPP TS 23.040 §9.1.2.5
 USER_DATA, CONCATENATION = 140, 5  # octets of a part's user data; of an 8-bit reference's element
@@ -53,10 +53,9 @@ def accept(
     if not text.isprintable():  # the quick look: hardly any is worth the thorough one
         text = _UNSENDABLE.sub("�", text)
     coding, parts = _measure_octets(submission, settings) if submission.octets else _measure(text, settings)
-    gateways = ways(Asked(target, sender, account.id, account.group, number.region, number.kind, now))
-    if not gateways:
-        raise NoGateway
+    gateways = ways(Asked(target, sender, account.id, account.group, number.region, number.kind, now, parts))
     charged = price(directory, settings, account, target, parts, now).amount
+    gateway, owed = first_that_pays(directory, settings, gateways, account, charged, target, parts, now)
     if not account.affords(charged):
         raise NoCredit
     charges = _charges(account, directory, settings, target, parts, now) if account.levels else ()
@@ -65,7 +64,7 @@ def accept(
         created=now,
         door=submission.door,
         user_id=account.id,
-        gateway_id=gateways[0],
+        gateway_id=gateway,
         sender=sender,
         target=target,
         text=text,
@@ -73,7 +72,7 @@ def accept(
         parts=parts,
         duration=settings.smstime,
         price=charged,
-        cost=cost(directory, settings, gateways[0], target, parts, now).amount,
+        cost=owed,
         currency=account.currency,
         client_ip=submission.client_ip,
         message_class=submission.message_class,

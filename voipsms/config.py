@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -54,6 +55,27 @@ def _country(text: str) -> str:
     if text and not (len(text) == 2 and text.isascii() and text.isalpha()):
         raise BadValue("must be a two-letter country code such as HU, or empty")
     return text.upper()
+
+
+MOST_ALERTS = 20
+_ALERT = re.compile(r"mailto:[^@\s,<>\"]+@[\w.-]+|\+[0-9]{7,15}", re.ASCII)
+
+
+def _is_hook(word: str) -> bool:
+    try:
+        url = urlsplit(word)
+        return url.scheme.lower() in ("http", "https") and bool(url.hostname) and url.port != 0 and word.isprintable()
+    except ValueError:
+        return False
+
+
+def _alerts(text: str) -> tuple[str, ...]:
+    found = words(text)
+    if len(found) > MOST_ALERTS or not all(
+        word.isascii() and (_ALERT.fullmatch(word) or _is_hook(word)) for word in found
+    ):
+        raise BadValue(f"must be mailto:name@host, http(s)://host/… or +digits, up to {MOST_ALERTS} by comma")
+    return found
 
 
 def _lines(text: str) -> str:
@@ -114,6 +136,18 @@ class GlobalSettings:
     smsadvvalue: Decimal = key(
         Decimal("0"), "Credit for the user for each advertisement, up to the message's price", unit="currency", least=0
     )
+    lcr: bool = key(False, "Candidates in the order of what they cost for the number, instead of the routes' own")
+    lcrshare: int = key(
+        50, "With lcr, a gateway that has delivered less of the last hour's messages is held back; 0: none is",
+        unit="percent", least=0, most=100,
+    )  # fmt: skip
+    lcrseconds: float = key(
+        60.0, "With lcr, a gateway whose receipts of the last hour took longer on average is held back; 0: none is",
+        unit="seconds", least=0, most=600,
+    )  # fmt: skip
+    lcrleast: int = key(20, "With lcr, fewer of the last hour's messages say nothing of a gateway", unit="messages",
+                        least=1, most=1_000_000)  # fmt: skip
+    allow_loss: bool = key(False, "Let messages go by gateways that cost more than their users pay")
     maxparts: int = key(10, "The longest text taken, in SMS parts", unit="parts", least=1, most=255)
     transliterate: bool = key(False, "Replace characters that would force UCS-2 by their nearest GSM 03.38 ones")
     smsexpire: int = key(
@@ -121,6 +155,13 @@ class GlobalSettings:
         "A message is not sent after so long; one that was, and has no receipt by then, becomes UNKNOWN",
         unit="minutes",
         least=1,
+    )
+    alert: tuple[str, ...] = key(
+        (), "Who hears of a gateway that goes or comes back: mailto:ops@example.com, https://… (JSON), +3620… by SMS",
+        parse=_alerts, secret=True,
+    )  # fmt: skip
+    alert_after: float = key(
+        30.0, "It must have gone, or be back, for so long; 0: tell at once", unit="seconds", least=0, most=86400
     )
     queue: int = key(
         20000, "Messages that may wait for a provider; above it new ones get 503", unit="messages", least=1
@@ -313,6 +354,11 @@ def _check_whole(found: dict[str, object], gateways: list[GatewaySettings], faul
         for name in ("tls_cert", "tls_key"):
             if not getattr(sip, name):
                 faults.add("sip", name, "must name a PEM file, since listen has tls:…")
+    sms, mail = found.get("sms", GlobalSettings()), found.get("mail", MailSettings())
+    assert isinstance(sms, GlobalSettings)
+    assert isinstance(mail, MailSettings)
+    if any(target.startswith("mailto:") for target in sms.alert) and not (mail.server and "@" in mail.sender):
+        faults.add("mail", "server", "must be set, and sender too, since [global] alert sends mail")
     names = [gateway.name for gateway in gateways]
     for name in {name for name in names if names.count(name) > 1}:
         faults.add(f"gateway:{name}", "section", "must be named otherwise: this name is taken")

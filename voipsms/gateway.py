@@ -23,6 +23,7 @@ from voipsms.effects import Effects
 from voipsms.errors import ConfigError, NodeLost, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.intake import Intake
+from voipsms.measures import Measures
 from voipsms.model import GatewayId, Message, Micros, Receipt, Submission, UserId
 from voipsms.preparation import Preparation
 from voipsms.recovery import Claimed, resume
@@ -59,7 +60,6 @@ class Gateway:
         self.directory = Directory()
         self.queues: dict[GatewayId, GatewayQueue] = {}
         self._sources: dict[GatewayId, State] = {}
-        self.ways = Ways(self.directory, self.queues, config.sms)
         self._lost: asyncio.Future[NodeLost] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stack = contextlib.AsyncExitStack()
@@ -116,6 +116,11 @@ class Gateway:
         self.journal = Journal(engine, self._node, self.ids, self, lease=lease, refund=config.sms.smsrefund)
         self.journal.start()
         self._stack.push_async_callback(self.journal.close)
+        self.measures = Measures(self._reader, self.journal)
+        self.measures.configure(config.sms)
+        await self.measures.exchange()
+        self._stack.push_async_callback(self.measures.close)
+        self.ways = Ways(self.directory, self.queues, config.sms, held=self.measures.windows.held)
 
     def balances(self, balances: dict[UserId, Micros]) -> None:
         self.directory.settle(balances)
@@ -217,7 +222,7 @@ class Gateway:
             self.journal, self._reader, self.accounts, self.queues, self._node.number, self._room, self._expire,
             lambda: self.config.database,
         )  # fmt: skip
-        for name, work in (("upkeep", self._upkeep.run), ("prices", self.prices.run)):
+        for name, work in (("upkeep", self._upkeep.run), ("prices", self.prices.run), ("measures", self.measures.run)):
             self._run(name, work)
             self._stack.push_async_callback(self._end, name)
 
@@ -302,6 +307,7 @@ class Gateway:
             await before.close()
         await self.effects.configure(config.folder, config.mail)
         self.ways.settings = config.sms
+        self.measures.configure(config.sms)
         self.journal.refund = config.sms.smsrefund
         if self._doors:
             self._door.configure(config.sip)

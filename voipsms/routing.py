@@ -40,6 +40,7 @@ class Asked(Value, frozen=True):
     country: str
     kind: Kind
     now: Millis
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +84,10 @@ class Routes:
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         self._by_prefix: dict[str, list[Route]] = {}
+        self.have_ceilings = False
         for route in sorted(routes, key=attrgetter("priority", "id")):
             self._by_prefix.setdefault(route.prefix, []).append(route)
+            self.have_ceilings |= route.ceiling is not None
 
     def __len__(self) -> int:
         return sum(map(len, self._by_prefix.values()))

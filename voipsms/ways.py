@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from voipsms.config import GlobalSettings
 from voipsms.directory import Directory
 from voipsms.dispatch import Outgoing
+from voipsms.least_cost import cheapest_first, costs_of, loses, within_ceilings
 from voipsms.model import GatewayId, Message
+from voipsms.quality import Key
 from voipsms.routing import Asked, gateways
 from voipsms.sms.numbers import read_number
 from voipsms.store.ids import now_millis
@@ -44,10 +46,12 @@ class Ways:
         queues: Mapping[GatewayId, Line],
         settings: GlobalSettings,
         draw: Callable[[], float] = random.random,
+        held: Collection[Key] = (),
     ) -> None:
         self._directory = directory
         self._queues = queues
         self._draw = draw
+        self._held = held  # by lcr's floors
         self.settings = settings
 
     def __call__(self, asked: Asked) -> Sequence[GatewayId]:
@@ -58,10 +62,26 @@ class Ways:
         return self._found(asked)
 
     def _found(self, asked: Asked) -> Sequence[GatewayId]:
+        lcr, routes = self.settings.lcr, self._directory.routes
         if not self._by_routes():
-            return tuple(self._queues)[:1]
-        found = gateways(self._directory.routes.matching(asked), self._in_flight, self._draw)
+            return self._cheapest_of_all(asked) if lcr and self.settings.smsrouting else tuple(self._queues)[:1]
+        if lcr or routes.have_ceilings:
+            return self._by_cost(asked)
+        found = gateways(routes.matching(asked), self._in_flight, self._draw)
         return sorted((gateway for gateway in found if gateway in self._queues), key=self._is_out)
+
+    def _by_cost(self, asked: Asked) -> list[GatewayId]:
+        cost_of = costs_of(self._directory, self.settings, asked)
+        groups = within_ceilings(self._directory.routes.matching(asked), cost_of)
+        found = [gateway for gateway in gateways(groups, self._in_flight, self._draw) if gateway in self._queues]
+        if self.settings.lcr:
+            found = cheapest_first(found, asked.target, cost_of, self._held)
+        return sorted(found, key=self._is_out)
+
+    def _cheapest_of_all(self, asked: Asked) -> list[GatewayId]:
+        """There are no routes to choose from."""
+        cost_of = costs_of(self._directory, self.settings, asked)
+        return sorted(cheapest_first(self._queues, asked.target, cost_of, self._held), key=self._is_out)
 
     def _by_routes(self) -> bool:
         """-1 guesses: by routes where there are any."""
@@ -80,11 +100,13 @@ class Ways:
         for gateway in self(self._asked(message)):
             if gateway not in tried and self._queues[gateway].usable:
                 paid = cost(self._directory, self.settings, gateway, message.target, message.parts, message.created)
-                return replace(message, gateway_id=gateway, cost=paid.amount)
+                if not loses(self.settings, message.price, message.currency, paid.amount):
+                    return replace(message, gateway_id=gateway, cost=paid.amount)
         return None
 
     def _asked(self, message: Message) -> Asked:
         number = read_number(f"+{message.target}", self.settings.country)
         account = self._directory.by_id.get(message.user_id)
         group = account.group if account else ""
-        return Asked(message.target, message.sender, message.user_id, group, number.region, number.kind, now_millis())
+        return Asked(message.target, message.sender, message.user_id, group, number.region, number.kind, now_millis(),
+            message.parts)  # fmt: skip
