@@ -19,6 +19,7 @@ from tests.acceptance.rig import House, ask, house, ledger_holds, one, settled
 from tests.peers.gateway import ROOT, Changes, Gateway
 from tests.peers.phone import Phone
 from tests.peers.program import wait_until
+from voipsms.cli import main
 from voipsms.config import mysql_parameters
 
 MOBILE, FREE, ELSEWHERE = "36301112233", "36201112233", "436601234567"
@@ -43,6 +44,15 @@ def by_packet(gateway: Gateway, packet: str) -> dict[str, Decimal]:
 @pytest.fixture
 def idle(tmp_path: Path) -> Gateway:
     return Gateway(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["price", "price import", "price add", "price del", "price list", "price quote",
+                                     "group", "group set", "group list", "user set"])  # fmt: skip
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--help"])
+    assert ended.value.code == 0
+    assert f"usage: voipsms {command}" in capsys.readouterr().out
 
 
 BAD = """\
@@ -84,20 +94,22 @@ def test_bad_lines_are_left_out_where_that_is_said(idle: Gateway, tmp_path: Path
     assert by_packet(idle, "default") == {"36": Decimal("0.05"), "42": Decimal("1.00")}
 
 
-@pytest.mark.parametrize("text, why", {
+NO_FILES: dict[str, tuple[str | None, str]] = {
     "no file": (None, "can't be read: No such file or directory"),
     "no header": ("36,0.05\n", "line 1: there is no column '36'"),
     "a header alone": ("prefix,price\n", "nothing is imported: there is no price in it"),
     "bad lines alone": ("prefix,price\nx,1\n", "nothing is imported: there is no price in it"),
-}.items(), ids=lambda case: case if isinstance(case, str) else "")  # fmt: skip
-def test_files_that_are_none(idle: Gateway, tmp_path: Path, text: str, why: tuple[str | None, str]) -> None:
+}
+
+
+@pytest.mark.parametrize("text, why", NO_FILES.values(), ids=NO_FILES)
+def test_files_that_are_none(idle: Gateway, tmp_path: Path, text: str | None, why: str) -> None:
     idle.command("price", "add", "1", "0.01")
-    file = str(tmp_path / "none.csv") if why[0] is None else write(tmp_path, why[0])
+    file = str(tmp_path / "none.csv") if text is None else write(tmp_path, text)
     ran = idle.run("price", "import", file, "--skip-bad")
     assert ran.returncode == 1
-    assert f"voipsms: {file}: {why[1]}" in ran.stderr.splitlines()[-1]
+    assert f"voipsms: {file}: {why}" in ran.stderr.splitlines()[-1]
     assert by_packet(idle, "default") == {"1": Decimal("0.01")}
-    del text
 
 
 def test_import_replaces_and_adds(idle: Gateway, tmp_path: Path) -> None:
