@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from voipsms.model import State
 
@@ -95,6 +96,7 @@ def read_state(word: str) -> State | None:
     return STATE_WORDS.get(_NOT_LETTERS.sub("", word)) or STATE_WORDS.get(_NOT_LETTERS.sub("", first))
 
 
+@lru_cache(maxsize=1000)  # they go by the minute: receipts of the same time have the same text
 def read_date(text: str) -> datetime | None:
     """YYMMDDhhmm, YYMMDDhhmmss, YYYYMMDDhhmm or YYYYMMDDhhmmss, with or without separators; None: anything else.
 
