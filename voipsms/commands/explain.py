@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from voipsms.accept import accept
+from voipsms.commands.candidates import Candidates, Line, measured
 from voipsms.commands.context import Nobody, database, directory_for, gateways_by_id, read_config, run
 from voipsms.commands.output import add_format, write_rows
 from voipsms.commands.prepare import prepare
@@ -18,15 +19,14 @@ from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Coding, GatewayId, Message, MessageId, Submission
 from voipsms.money import decimal
 from voipsms.preparation import Preparation, Ready, chosen_first
-from voipsms.routing import Asked, Route
-from voipsms.sms.numbers import Number, read_number
+from voipsms.quality import Windows
+from voipsms.routing import Asked
+from voipsms.sms.numbers import read_number
 from voipsms.store.ids import now_millis
 from voipsms.store.open import engine_for
 from voipsms.store.select import DatabaseSelector
 from voipsms.tariffs import cost, price
 from voipsms.ways import Idle, Ways
-
-Line = tuple[str, str]  # a step, and what it comes to
 
 _CHARACTERS = {Coding.GSM7: "GSM 03.38", Coding.UCS2: "UCS-2", Coding.LATIN1: "ISO 8859-1", Coding.BINARY: "octets"}
 
@@ -54,7 +54,8 @@ def _explain(arguments: Namespace) -> int:
         ready, before = run(prepare(config, directory, submission))
         if isinstance(ready, Ready) and ready.submission.target != submission.target:
             directory = directory_for(db, config, ready.submission.target, ids)
-    lines, refused = run(_lines(config, ready, directory, known))
+        windows = measured(db, config)
+    lines, refused = run(_lines(config, ready, directory, known, windows))
     write_rows(arguments.format, ("step", "result"), [*before, *lines])
     return int(refused)
 
@@ -64,27 +65,48 @@ def _refused(refusal: Refused) -> Line:
 
 
 async def _lines(
-    config: Config, ready: Ready | Refused, directory: Directory, known: dict[GatewayId, GatewaySettings]
-) -> tuple[list[Line], bool]:
+    config: Config, ready: Ready | Refused, directory: Directory, known: dict[GatewayId, GatewaySettings],
+    windows: Windows,
+) -> tuple[list[Line], bool]:  # fmt: skip
     """And whether it would be refused."""
     if isinstance(ready, Refused):
         return [_refused(ready)], True
     submission = ready.submission
     number = read_number(submission.target, config.sms.country)
     lines = [("target", f"{number.digits or submission.target}: {number.kind.value}")]
+    routed = Ways(directory, dict.fromkeys(known, Idle()), config.sms, draw=lambda: 0.5, held=windows.held)
+    candidates = Candidates(directory, config.sms, known, windows, ready.gateway)
+    ways = _Shown(chosen_first(routed, ready.gateway, known), candidates)
     try:
-        routed = Ways(directory, dict.fromkeys(known, Idle()), config.sms, draw=lambda: 0.5)
-        ways = chosen_first(routed, ready.gateway, known)
         message = accept(submission, directory, config.sms, ways, "", MessageId(0), now_millis())
     except Refused as refusal:
-        return [*lines, _refused(refusal)], True
+        return [*lines, *ways.lines(None), _refused(refusal)], True
     lines += [("beside it", effect.said) for effect in ready.effects]
     _, credit = Preparation(directory, config.sms, "").credited(ready, message)
     lines += [("credit", f"{decimal(credit)} {message.currency} for the advertisement")] if credit else []
-    lines += [*_decisions(message, directory, config.sms), *_routes(message, directory, number, known)]
+    lines += [*_decisions(message, directory, config.sms), *ways.lines(message.gateway_id)]
     lines += _gateways(message, known)
     lines += await _requests(config, message, known[message.gateway_id])
     return lines, False
+
+
+class _Shown:
+    """Ways that remember what was asked of them."""
+
+    def __init__(self, ways: Callable[[Asked], Sequence[GatewayId]], candidates: Candidates) -> None:
+        self._ways = ways
+        self._candidates = candidates
+        self._asked: Asked | None = None
+        self._order: Sequence[GatewayId] = ()
+
+    def __call__(self, asked: Asked) -> Sequence[GatewayId]:
+        self._asked, self._order = asked, self._ways(asked)
+        return self._order
+
+    def lines(self, chosen: GatewayId | None) -> Iterator[Line]:
+        if self._asked is not None:
+            yield from self._candidates.routes(self._asked)
+            yield from self._candidates.in_order(self._asked, self._order, chosen)
 
 
 def _decisions(message: Message, directory: Directory, settings: GlobalSettings) -> Iterator[Line]:
@@ -99,27 +121,6 @@ def _decisions(message: Message, directory: Directory, settings: GlobalSettings)
     yield "price", f"{amount} for {units}{message.duration} s ({reason(paid)})"
     owed = cost(directory, settings, message.gateway_id, message.target, message.parts, message.created)
     yield "cost", f"{decimal(message.cost)} {message.currency} ({reason(owed, 'nothing')})"
-
-
-def _routes(
-    message: Message, directory: Directory, number: Number, known: dict[GatewayId, GatewaySettings]
-) -> Iterator[Line]:
-    """Every route, the matching ones first in their order, each with why it is or isn't taken."""
-    account = directory.by_id[message.user_id]
-    asked = Asked(
-        message.target, message.sender, account.id, account.group, number.region, number.kind, now_millis()
-    )  # fmt: skip
-    matching = [route for equals in directory.routes.matching(asked) for route in equals]
-    for place, route in enumerate(matching, 1):
-        yield f"route {route.id}", f"matches, place {place}: {_route(route, known)}"
-    for route, differs in directory.routes.considered(asked):
-        if differs:
-            yield f"route {route.id}", f"not this {differs}: {_route(route, known)}"
-
-
-def _route(route: Route, known: dict[GatewayId, GatewaySettings]) -> str:
-    gateway = known[route.gateway_id].name if route.gateway_id in known else "that is not configured"
-    return f"prefix {route.prefix or 'any'}, priority {route.priority}, weight {route.weight}, gateway {gateway}"
 
 
 def _gateways(message: Message, known: dict[GatewayId, GatewaySettings]) -> Iterator[Line]:
