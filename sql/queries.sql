@@ -418,7 +418,7 @@ DELETE FROM tb_gateway_days WHERE gateway_id = :gateway_id AND day = :day AND no
 INSERT INTO tb_gateway_days (gateway_id, day, node, sent) VALUES (:gateway_id, :day, :node, :sent);
 
 -- name: forget_gateway_days!
-DELETE FROM tb_gateway_days WHERE day < :day AND node = :node;
+DELETE FROM tb_gateway_days WHERE day < :day;
 
 -- name: delete_gateway_states!
 DELETE FROM tb_gateway_states WHERE node = :node;

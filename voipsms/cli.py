@@ -13,6 +13,7 @@ from voipsms.commands import (
     archive,
     demo,
     explain,
+    gateways,
     prices,
     records,
     reports,
@@ -25,7 +26,8 @@ from voipsms.commands import (
 from voipsms.errors import VoipSmsError
 
 _FAMILIES = (
-    server, accounts, sending, explain, prices, routes, rules, adverts, records, reports, archive, simulator, demo,
+    server, accounts, sending, explain, prices, routes, gateways, rules, adverts, records, reports, archive, simulator,
+    demo,
 )  # fmt: skip
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from typing import Protocol
 
+from voipsms.allowance import Allowance
 from voipsms.connectors.port import Connector, Scheduler, Verifier
 from voipsms.errors import (
     GatewayDown,
@@ -24,8 +23,11 @@ from voipsms.errors import (
     SubmitRefused,
     Throttled,
 )
+from voipsms.fitness import Fitness
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
+from voipsms.outgoing import Log, Writer
+from voipsms.outgoing import Outgoing as Outgoing
 from voipsms.store.entries import Confirm, Doubt, Entry, Fail, Postpone, Reroute, Start, Take
 from voipsms.store.ids import now_millis
 from voipsms.values import replace
@@ -33,70 +35,8 @@ from voipsms.values import replace
 MAX_DELAY = 600.0  # seconds between attempts at the most
 START_BATCH = 200  # messages that are written as started at once
 CLEAR_OUT = 1.0  # seconds between two looks for other ways while a gateway is down
+TRIAL = 0.2  # seconds between two looks whether the message that tries a gateway is through
 DOWN_DELAYS = (0.5, 30.0)  # seconds before a gateway that was down is tried again: at first, at the most
-
-
-class Log(Protocol):
-    """What the operator hears of each message."""
-
-    def outcome(self, message: Message, gateway: str, outcome: str, detail: str) -> None: ...
-
-
-class Writer(Protocol):
-    """The part of the journal that dispatch needs."""
-
-    def append(self, entry: Entry) -> asyncio.Future[None]: ...
-
-    def may_work(self) -> bool: ...
-
-
-@dataclass(slots=True, eq=False)
-class Outgoing:
-    """One message on its way through one gateway."""
-
-    message: Message
-    attempt: int = 1
-    parts: Sequence[Part] = ()
-    left: dict[int, Part] = field(default_factory=dict)  # by number: those that no provider has taken
-    todo: list[Part] = field(default_factory=list)  # those of them still to be submitted in this attempt, last first
-    under_way: int = 0
-    setback: SubmitError | None = None  # the worst of this attempt
-    doubts: int = 0
-    tried: frozenset[GatewayId] = frozenset()  # gateways that could not send it
-    unverified: Submitted | None = None  # taken, it seems: the provider is to be asked
-    answered: asyncio.Future[SubmitError | None] | None = None  # for a sender who waits (smsthread=0)
-
-    def prepare(self) -> None:
-        """For the next attempt."""
-        self.todo = list(reversed(self.left.values()))
-        self.setback = None
-
-    def moved_to(self, message: Message) -> Outgoing:
-        """The same message, on its way through another gateway."""
-        return Outgoing(message, tried=self.tried | {self.message.gateway_id}, answered=self.answered)
-
-    def tell(self, setback: SubmitError | None) -> None:
-        if self.answered is not None and not self.answered.done():
-            self.answered.set_result(setback)
-
-
-class Allowance:
-    """Parts a second, evenly spaced; 0: as many as there are."""
-
-    _SLACK = 0.02  # seconds that a late timer may make up for
-
-    def __init__(self, tps: float) -> None:
-        self._step = 1 / tps if tps else 0.0
-        self._next = 0.0
-
-    def take(self, now: float, parts: int = 1) -> bool:
-        if now < self._next:
-            return False
-        self._next = max(self._next, now - self._SLACK) + self._step * parts
-        return True
-
-    def wait(self, now: float) -> float:
-        return max(0.0, self._next - now)
 
 
 # The queue that an outgoing message goes to instead, with the message as it is there; None: there is no other way.
@@ -104,6 +44,7 @@ Reroutes = Callable[["Outgoing"], "tuple[GatewayQueue, Message] | None"]
 
 # Which setback of several parts decides what becomes of the message.
 _ELSEWHERE = (GatewayDown, RefusedHere)  # at once; after its retries SubmitFailed, too
+_FAULTS = (GatewayDown, SubmitFailed, OutcomeUnknown)  # of the gateway rather than of the message
 _WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, RefusedHere, SubmitRefused)
 
 
@@ -119,10 +60,12 @@ class GatewayQueue:
         log: Log,
         expire: Callable[[], int],
         reroute: Reroutes = lambda outgoing: None,
+        fitness: Fitness | None = None,
     ) -> None:
         self.gateway_id = gateway_id
         self.settings = settings
         self.connector = connector
+        self.fitness = fitness or Fitness(settings.cap, settings.faults)
         self._journal = journal
         self._log = log
         self._expire = expire  # milliseconds
@@ -148,7 +91,14 @@ class GatewayQueue:
     @property
     def usable(self) -> bool:
         """Whether it is worth sending a message this way now."""
-        return self.connector.ready and not self._draining
+        return self.connector.ready and not self._draining and not (self.fitness.hindered and self._hindered())
+
+    def _hindered(self) -> bool:
+        """On trial it takes a message where none is on its way."""
+        return bool(self.fitness.barred or self._waiting or self._trying())
+
+    def _trying(self) -> bool:
+        return bool(self._ready or self._reserved or self._starting or self._tasks)
 
     def __len__(self) -> int:
         held = (self._waiting, self._ready, self._due, self._tasks, self._unverified)
@@ -166,20 +116,22 @@ class GatewayQueue:
         """A place for a message that is about to be accepted; True: add it with `reserved` after its commit."""
         if self._waiting or self._ready or not self._room() >= parts:
             return False
+        if (self.fitness.hindered and self._hindered()) or not self.fitness.spend(parts):
+            return False
         self._reserved += parts
         return True
 
     def release(self, parts: int) -> None:
         """The message was not accepted after all."""
         self._reserved -= parts
+        self.fitness.refund(parts)
 
     def add(self, outgoing: Outgoing, *, reserved: bool = False) -> None:
         """A committed message; `reserved`: it was accepted with `started`."""
         if self._forward is not None:
             return self._forward(outgoing)
         if not outgoing.parts:
-            outgoing.parts = self.connector.split(outgoing.message)
-            outgoing.left = {part.number: part for part in outgoing.parts}
+            outgoing.cut(self.connector.split(outgoing.message))
         outgoing.prepare()
         if reserved:
             self._reserved += len(outgoing.todo) - outgoing.message.parts  # where the connector cuts it otherwise
@@ -202,8 +154,7 @@ class GatewayQueue:
     def in_doubt(self, outgoing: Outgoing) -> None:
         """A message found after a crash whose submit may have been under way."""
         if not outgoing.parts:
-            outgoing.parts = self.connector.split(outgoing.message)
-            outgoing.left = {part.number: part for part in outgoing.parts}
+            outgoing.cut(self.connector.split(outgoing.message))
         self._in_doubt(outgoing, OutcomeUnknown("The gateway was stopped while this was being submitted"))
         self.pump()
 
@@ -236,7 +187,7 @@ class GatewayQueue:
         if self._starts:
             await asyncio.wait(self._starts, timeout=patience)
         for _, outgoing in self._ready:
-            self._reserved -= len(outgoing.todo)
+            self._put_back(outgoing)
             self._write(Postpone(outgoing.message.id, outgoing.attempt, now_millis()))
         for timer in (self._timer, *(timer for timer, _ in self._due.values())):
             if timer is not None:
@@ -258,7 +209,9 @@ class GatewayQueue:
         if not self._journal.may_work():
             return self._wake_in(0.2) if self._waiting or self._ready else None
         now = time.monotonic()
-        if not self.connector.ready:
+        if not self.fitness.look(now):
+            self._hold(now)
+        elif not self.connector.ready:
             self._clear_out(now)
         if now < self._paused_until:
             return self._wake_in(self._paused_until - now)
@@ -267,7 +220,23 @@ class GatewayQueue:
             if not self._allowance.take(now, _air_parts(outgoing.todo[-1])):
                 return self._wake_in(self._allowance.wait(now))
             self._submit_next(outgoing)
-        return self._start_waiting()
+        return None if self.fitness.barred else self._start_waiting()
+
+    def _hold(self, now: float) -> None:
+        """Nothing new is given to the gateway: what has not begun waits, or goes elsewhere, where it may."""
+        for item in [item for item in self._ready if not item[1].begun]:
+            self._ready.remove(item)
+            self._put_back(item[1])
+            self._wait_again(item[1])
+        heapify(self._ready)
+        self._clear_out(now)
+        if wait := self.fitness.wait(now):
+            self._wake_in(min(wait, CLEAR_OUT))
+
+    def _put_back(self, outgoing: Outgoing) -> None:
+        """Its place and its part of the cap are free again."""
+        self._reserved -= len(outgoing.todo)
+        self.fitness.refund(outgoing.air_parts)
 
     def _wake_in(self, delay: float) -> None:
         if self._timer is None:
@@ -296,11 +265,18 @@ class GatewayQueue:
         """Has those written as started for whose parts there is room, in one commit."""
         room = min(self._room(), START_BATCH)
         batch: list[Outgoing] = []
+        if self.fitness.trial and self._waiting:
+            room = 0 if self._trying() else min(room, 1)
+            self._wake_in(TRIAL)
         while self._waiting and room > 0:
-            outgoing = heappop(self._waiting)[1]
-            if self._too_old(outgoing):
-                self._fail(outgoing, State.EXPIRED, "expired", "Too old to be sent")
+            outgoing = self._waiting[0][1]
+            if self._expired(outgoing):
+                heappop(self._waiting)
                 continue
+            if not self.fitness.spend(outgoing.air_parts):
+                self._wake_in(0)  # to hold it
+                break
+            heappop(self._waiting)
             room -= len(outgoing.todo)
             self._reserved += len(outgoing.todo)
             batch.append(outgoing)
@@ -318,14 +294,17 @@ class GatewayQueue:
         failed = written.cancelled() or written.exception() is not None
         for outgoing in batch:
             if failed:
-                self._reserved -= len(outgoing.todo)
+                self._put_back(outgoing)
             heappush(self._waiting if failed else self._ready, (outgoing.message.id, outgoing))
         if not self._draining:
             self.pump()
 
-    def _too_old(self, outgoing: Outgoing) -> bool:
+    def _expired(self, outgoing: Outgoing) -> bool:
         message = outgoing.message
-        return now_millis() - max(message.created, message.due) > self._expire()
+        if now_millis() - max(message.created, message.due) <= self._expire():
+            return False
+        self._fail(outgoing, State.EXPIRED, "expired", "Too old to be sent")
+        return True
 
     async def _submit(self, outgoing: Outgoing, part: Part) -> None:
         self._launching -= 1
@@ -345,6 +324,8 @@ class GatewayQueue:
     def _taken(self, outgoing: Outgoing, part: Part, submitted: Submitted) -> None:
         message, last = outgoing.message, not outgoing.left
         self._down_delay = DOWN_DELAYS[0]
+        if self.fitness.faults or self.fitness.trial:
+            self.fitness.success()
         self._write(Take(message, part.number, part.total, outgoing.attempt, submitted, last, self._expires()))
         if last and submitted.unverified:
             self.verify(outgoing, submitted)
@@ -403,6 +384,8 @@ class GatewayQueue:
         elif isinstance(error, GatewayDown):
             self._pause(self._down_delay)
             self._down_delay = min(self._down_delay * 2, DOWN_DELAYS[1])
+        if isinstance(error, _FAULTS) and self.connector.ready:  # else it is out by its own word
+            self.fitness.fault(time.monotonic(), f"{error.reason}: {error.comment}")
         self._log.outcome(outgoing.message, self.settings.name, error.reason, error.comment)
 
     def _pause(self, seconds: float) -> None:
@@ -410,6 +393,8 @@ class GatewayQueue:
 
     def _set_back(self, outgoing: Outgoing, setback: SubmitError) -> None:
         """The attempt is over, and parts were not taken: what now?"""
+        if not isinstance(setback, OutcomeUnknown):
+            self.fitness.refund(outgoing.air_parts)
         if isinstance(setback, _ELSEWHERE) and self._send_elsewhere(outgoing):
             return
         if isinstance(setback, SubmitRefused):
@@ -443,12 +428,13 @@ class GatewayQueue:
         if now < self._cleared + CLEAR_OUT:
             return
         self._cleared = now
-        self._waiting = [item for item in self._waiting if not self._send_elsewhere(item[1])]
-        heapify(self._waiting)
+        waiting, self._waiting = self._waiting, []
+        kept = [item for item in waiting if not (self._expired(item[1]) or self._send_elsewhere(item[1]))]
+        self._waiting = sorted(kept + self._waiting)
         for item in [item for item in self._ready if not item[1].under_way]:
             if self._send_elsewhere(item[1]):
                 self._ready.remove(item)
-                self._reserved -= len(item[1].todo)
+                self._put_back(item[1])
         heapify(self._ready)
         if self._waiting or self._ready:
             self._wake_in(CLEAR_OUT)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from voipsms import config as configuration
 from voipsms import log, metrics, telling
+from voipsms.alerts import Alerts
+from voipsms.conditions import Conditions, trouble
 from voipsms.config import Config
 from voipsms.connectors.port import Connector
 from voipsms.connectors.registry import connector_for
@@ -20,7 +22,7 @@ from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.doors.sip import SipDoor
 from voipsms.effects import Effects
-from voipsms.errors import ConfigError, NodeLost, StoreError
+from voipsms.errors import ConfigError, NodeLost, NoGateway, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.intake import Intake
 from voipsms.measures import Measures
@@ -148,6 +150,10 @@ class Gateway:
     # -- gateways
 
     async def _open_gateways(self) -> None:
+        self.alerts = Alerts(lambda: self.config, self._alert)
+        self.conditions = Conditions(self.journal, self._reader, self.queues, self._node.number, self.alerts)
+        await self.conditions.open()
+        self._stack.push_async_callback(self.conditions.close)
         for settings in self.config.gateways:
             gateway_id = self._gateway_ids[settings.name]
             connector = self._connector(gateway_id, settings, self.config)
@@ -159,8 +165,9 @@ class Gateway:
     ) -> None:
         self._sources[gateway_id] = state(settings, config.mail, config.folder, gateway_id)
         self.queues[gateway_id] = GatewayQueue(
-            gateway_id, settings, connector, self.journal, telling, self._expire, self._reroute
-        )
+            gateway_id, settings, connector, self.journal, telling, self._expire, self._reroute,
+            self.conditions.fitness(gateway_id, settings),
+        )  # fmt: skip
         self._run(f"gateway {settings.name}", connector.run)
 
     def _connector(self, gateway_id: GatewayId, settings: GatewaySettings, config: Config) -> Connector:
@@ -226,6 +233,13 @@ class Gateway:
             self._run(name, work)
             self._stack.push_async_callback(self._end, name)
 
+    async def _alert(self, submission: Submission, about: GatewayId) -> None:
+        """By another gateway than the one that it is about, where there is one."""
+        usable = [gateway_id for gateway_id, queue in self.queues.items() if queue.usable]
+        if not usable:
+            raise NoGateway("no gateway is usable")
+        await self.intake.submit_by(submission, min(usable, key=lambda gateway_id: gateway_id == about))
+
     async def _copy(self, submission: Submission) -> None:
         await self.intake.submit(submission)
 
@@ -283,10 +297,10 @@ class Gateway:
         found: dict[str, str | None] = {"store": self.journal.problem or None}
         metrics.measure("store_up", int(not self.journal.problem))
         for queue in self.queues.values():
-            name, ready = queue.settings.name, queue.connector.ready
-            metrics.measure("gateway_up", int(ready), name)
+            name = queue.settings.name
+            metrics.measure("gateway_up", int(queue.usable), name)
             metrics.measure("queue", len(queue), name)
-            found[f"gateway {name}"] = None if ready else queue.connector.last_error or "not connected"
+            found[f"gateway {name}"] = trouble(queue)
         return found
 
     async def reload(self, file: Path) -> None:

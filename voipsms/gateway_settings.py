@@ -15,6 +15,7 @@ from typing import Final
 
 from voipsms.ini import BadValue, host_port, key, key_name, read_section, unknown_key, words
 from voipsms.providers import missing, read_provider
+from voipsms.senders import allows, read_senders
 
 Fault = Callable[[str, str], None]  # key, and what would be right
 
@@ -304,6 +305,17 @@ class GatewaySettings:
     apikey: str = key("", "[apikey] in templates", secret=True)
     option: str = key("", "[option] in templates: what a provider's file says it is")
     tps: float = key(0.0, "Parts a second; 0: as many as the provider takes", unit="parts/s", least=0)
+    cap: int = key(0, "Parts a day (UTC); at it the gateway is out until the next one; 0: any number", unit="parts",
+                   least=0)  # fmt: skip
+    faults: int = key(
+        10, "Failures in a row (no refusals) that take the gateway out for a while; 0: none do", unit="submits", least=0
+    )
+    senders: tuple[str, ...] = key(
+        (), "Senders that this provider takes: numeric, short, alphanumeric, and single ones; empty: all",
+        parse=read_senders,
+    )  # fmt: skip
+    sender_instead: str = key("", "Sender in place of one that is not allowed; empty: the message goes by another way")
+    mo: bool = key(False, "[mo] in templates is 1: the provider is to be told that people may reply")
     on_unknown: str = key(
         "resend", "A submit without an answer: wait for its receipt, send it once more, or fail it",
         choices=("wait", "resend", "fail"),
@@ -444,6 +456,8 @@ def read_gateway(name: str, values: Mapping[str, str], fault: Fault, folder: Pat
         fault(bad, unknown_key(bad, key_names(GatewaySettings)))
         del own[bad]
     gateway = read_section(GatewaySettings, own, fault)
+    if gateway.senders and gateway.sender_instead and not allows(gateway.senders, gateway.sender_instead):
+        fault("sender_instead", "must be one of the allowed senders")
     if gateway.smsurl and not kind_of_url(gateway.smsurl):
         fault("smsurl", _RIGHT_URL)
     if speaks_smpp(gateway.smsurl) and not settings.server:

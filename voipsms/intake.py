@@ -120,6 +120,11 @@ class Intake:
         if len(self._recent) > RECENT:
             self._recent.popitem(last=False)
 
+    async def submit_by(self, submission: Submission, gateway_id: GatewayId) -> Taken:
+        """By this gateway, past rules and routes. Raises Refused."""
+        self._check_load(submission)
+        return await self._commit(await self._accept(submission, lambda asked: (gateway_id,)))
+
     async def _submit(self, submission: Submission) -> Taken:
         try:
             return await self._answer(submission)

@@ -21,7 +21,16 @@ from prometheus_client import (
 )
 
 Counted = Literal[
-    "accepted", "refused", "submits", "receipts", "malformed", "rules", "rewritings", "commit_rows", "commit_failures"
+    "accepted",
+    "refused",
+    "submits",
+    "receipts",
+    "malformed",
+    "rules",
+    "rewritings",
+    "alerts",
+    "commit_rows",
+    "commit_failures",
 ]
 Measured = Literal["queue", "gateway_up", "store_up", "listener_up"]
 Child = TypeVar("Child", Counter, Gauge)
@@ -49,6 +58,7 @@ _COUNTERS: dict[Counted, Counter] = {
     "malformed": _counter("malformed", "Input that its protocol does not allow", "door"),
     "rules": _counter("rules", "What rules asked to be done, and what became of it", "action", "outcome"),
     "rewritings": _counter("rewritings", "Numbers given to v_dialplansms, and what became of them", "outcome"),
+    "alerts": _counter("alerts", "Alerts of gateways, and what became of them", "kind", "outcome"),
     "commit_rows": _counter("commit_rows", "Rows written by commits"),
     "commit_failures": _counter("commit_failures", "Commits that failed and were tried anew"),
 }

@@ -8,6 +8,7 @@ from typing import Final
 
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Coding, GatewayId, Message, Part
+from voipsms.senders import sender_for
 from voipsms.sms import dcs
 
 _NO_GATEWAY: Final = GatewaySettings()
@@ -27,11 +28,14 @@ def values(
     part: Part | None = None,
 ) -> dict[str, str]:
     """What every name of a template stands for. `counter`: messages of this gateway since it started. `part`: whose
-    octets and header are meant; None: the whole message."""
+    octets and header are meant; None: the whole message. Raises RefusedHere where the sender is not allowed."""
+    sender = gateway.sender or message.sender
+    if gateway.senders and not gateway.sender:
+        sender = sender_for(gateway.senders, gateway.sender_instead, sender)
     octets, udh = (message.octets, message.udh) if part is None else (part.user_data, part.udh)
     return {
         "tonum": message.target,
-        "fromnum": gateway.sender or message.sender,
+        "fromnum": sender,
         "fromid": str(message.user_id),
         "message": message.text,
         "smsid": str(message.id),
@@ -42,6 +46,7 @@ def values(
         "password": gateway.password,
         "apikey": gateway.apikey,
         "option": gateway.option,
+        "mo": "1" if gateway.mo else "0",
         "parts": str(message.parts),
         "dcs": _dcs(message.coding, message.message_class),
         "unicode": "1" if message.coding is Coding.UCS2 else "",

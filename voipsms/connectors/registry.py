@@ -94,7 +94,8 @@ _KINDS: Final[dict[str, Callable[[Place], Connector]]] = {
 }  # fmt: skip
 
 
-def _kind(settings: GatewaySettings) -> str:
+def kind_of(settings: GatewaySettings) -> str:
+    """smpp, http, program, sip, mail, null or plugin; empty: none of them."""
     if settings.plugin:
         return "plugin"
     return "smpp" if settings.smpp.server else kind_of_url(settings.smsurl)
@@ -111,7 +112,7 @@ def connector_for(
     mail: MailSettings | None = None,
 ) -> Connector:
     """Raises ConfigError where the gateway can't be built from its settings."""
-    build = _KINDS.get(_kind(settings))
+    build = _KINDS.get(kind_of(settings))
     if build is None:
         raise ConfigError(f"[{settings.section}] smsurl: there is no connector for it")
     return build(Place(gateway_id, settings, inbox, wake, folder, selector, mail or MailSettings()))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from voipsms.connectors import smpp_time
 from voipsms.connectors.smpp_parts import NSMS
 from voipsms.gateway_settings import SERVICE_TYPES, TONUM, GatewaySettings
 from voipsms.model import Coding, Message, Part
+from voipsms.senders import sender_for
 from voipsms.smpp.pdu import (
     COMMANDS,
     ESM_UDHI,
@@ -64,6 +65,7 @@ class Composer:
         self._priority = max(smpp.msgpriority, 0)
         self._registered = 1 if smpp.receipts else 0
         self._sender = smpp.senderaddress or settings.sender
+        self._allowed = partial(sender_for, settings.senders, settings.sender_instead)
         self._expire = smpp.msgexpire
         self._source = lru_cache(maxsize=4096)(self._source_address)
         self._any_destination = smpp.destinationton < 0 and smpp.destinationnpi < 0
@@ -119,7 +121,8 @@ class Composer:
         return self._source(message.sender)
 
     def _source_address(self, sender: str) -> Address:
-        smpp, address = self._smpp, (self._sender or sender).removeprefix("+")
+        """Raises RefusedHere where this sender is not allowed."""
+        smpp, address = self._smpp, (self._sender or self._allowed(sender)).removeprefix("+")
         ton, npi = ton_npi(address)
         return smpp.sourceton if smpp.sourceton >= 0 else ton, smpp.sourcenpi if smpp.sourcenpi >= 0 else npi, address
 

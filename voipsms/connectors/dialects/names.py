@@ -9,12 +9,12 @@ from typing import Final
 CONSTANTS: Final = ("user", "password", "apikey", "option")  # of the gateway's settings
 SECRETS: Final = frozenset({"user", "password", "apikey"})
 KEYWORDS: Final = (
-    "tonum", "fromnum", "fromid", "message", "smsid", "smscounter", "gatewayid", "clientip", *CONSTANTS,
+    "tonum", "fromnum", "fromid", "message", "smsid", "smscounter", "gatewayid", "clientip", *CONSTANTS, "mo",
 )  # fmt: skip
 FURTHER: Final = ("parts", "dcs", "binary", "unicode", "octets", "udh")
 NAMES: Final = (*KEYWORDS, *FURTHER)
 NUMBERS: Final = frozenset({
-    "tonum", "fromid", "smsid", "smscounter", "gatewayid", "parts", "dcs", "messageid",
+    "tonum", "fromid", "smsid", "smscounter", "gatewayid", "parts", "dcs", "messageid", "mo",
 })  # that may be a JSON number  # fmt: skip
 
 

@@ -1,0 +1,70 @@
+"""A message on its way out, and whom its way is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from voipsms.errors import SubmitError
+from voipsms.model import GatewayId, Message, Part, Submitted
+from voipsms.store.entries import Entry
+
+
+class Log(Protocol):
+    """What the operator hears of each message."""
+
+    def outcome(self, message: Message, gateway: str, outcome: str, detail: str) -> None: ...
+
+
+class Writer(Protocol):
+    """The part of the journal that dispatch needs."""
+
+    def append(self, entry: Entry) -> asyncio.Future[None]: ...
+
+    def may_work(self) -> bool: ...
+
+
+@dataclass(slots=True, eq=False)
+class Outgoing:
+    """One message on its way through one gateway."""
+
+    message: Message
+    attempt: int = 1
+    parts: Sequence[Part] = ()
+    left: dict[int, Part] = field(default_factory=dict)  # by number: those that no provider has taken
+    todo: list[Part] = field(default_factory=list)  # those of them still to be submitted in this attempt, last first
+    under_way: int = 0
+    setback: SubmitError | None = None  # the worst of this attempt
+    doubts: int = 0
+    tried: frozenset[GatewayId] = frozenset()  # gateways that could not send it
+    unverified: Submitted | None = None  # taken, it seems: the provider is to be asked
+    answered: asyncio.Future[SubmitError | None] | None = None  # for a sender who waits (smsthread=0)
+
+    def cut(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
+        self.left = {part.number: part for part in parts}
+
+    def prepare(self) -> None:
+        """For the next attempt."""
+        self.todo = list(reversed(self.left.values()))
+        self.setback = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether some of its parts were taken, or may be now."""
+        return self.under_way > 0 or len(self.left) < len(self.parts)
+
+    @property
+    def air_parts(self) -> int:
+        """Of those that are left; a connector that leaves cutting to its provider has one for all of them."""
+        return len(self.left) if len(self.parts) > 1 else self.message.parts
+
+    def moved_to(self, message: Message) -> Outgoing:
+        """The same message, on its way through another gateway."""
+        return Outgoing(message, tried=self.tried | {self.message.gateway_id}, answered=self.answered)
+
+    def tell(self, setback: SubmitError | None) -> None:
+        if self.answered is not None and not self.answered.done():
+            self.answered.set_result(setback)
