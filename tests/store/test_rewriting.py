@@ -97,6 +97,18 @@ async def test_without_the_procedure_numbers_stay(house: House, engine: Engine) 
     assert counted("failed") == before + 1
 
 
+async def test_a_procedure_with_fromid_as_mizu_has_it(house: House, engine: Engine) -> None:
+    """An INT holds no id of ours: it gets 0, and the rest of the procedure does what it did."""
+    if engine.name == "sqlite":
+        return
+    _run(engine, f"DROP PROCEDURE IF EXISTS {NAME}")
+    _run(engine, f"CREATE PROCEDURE {NAME}({PARAMETERS.replace('BIGINT', 'INT')}) SELECT CONCAT('+36', fromid, tonum)")
+    async with plan(engine, NAME) as asked:
+        assert await rewritten(asked, "1") == "+3601"
+        assert await asked.rewrite("1", UserId(7), "", "") == "+3671"
+    _run(engine, f"DROP PROCEDURE {NAME}")
+
+
 async def test_one_that_sleeps_is_left_alone(build: Build, engine: Engine) -> None:
     """The event loop goes on meanwhile, many wait together, and the server is not left with what nobody waits for."""
     called = build("CASE WHEN :tonum = '1' THEN (SELECT SLEEP(30)) ELSE '361' END" if engine.name == "mysql"

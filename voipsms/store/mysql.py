@@ -35,6 +35,18 @@ def _is_misstated(error: Exception) -> bool:
     return 1000 <= code < 2000 and code not in _CONFLICT | _BUSY | {1040, 1053, 1226}
 
 
+# A parameter declared INT, as Mizu's document has fromid, holds no id of ours: it gets 0 then.
+_OUT_OF_RANGE, _LARGEST_INT = 1264, 2**31 - 1
+
+
+def _called(connection: Any, procedure: str, values: tuple[object, ...]) -> Row | None:
+    marks = ", ".join(["%s"] * len(values))
+    with connection.cursor() as cursor:
+        cursor.execute(f"CALL {procedure}({marks})", values)
+        row: Row | None = cursor.fetchone()
+        return row
+
+
 class MysqlEngine:
     """One database on a server. `parameters`: host, port, user, password, database."""
 
@@ -105,19 +117,20 @@ class MysqlEngine:
 
     def call(self, connection: Any, procedure: str, values: Mapping[str, object], seconds: float) -> Row | None:
         """No limit of the server's stops a procedure everywhere: its silence ends it, and then it is killed."""
-        marks = ", ".join(["%s"] * len(values))
         connection._read_timeout = seconds  # PyMySQL has no other way to say it for one statement
         try:
-            with connection.cursor() as cursor:
-                cursor.execute(f"CALL {procedure}({marks})", tuple(values.values()))
-                row: Row | None = cursor.fetchone()
-                return row
+            return _called(connection, procedure, tuple(values.values()))
+        except pymysql.DataError as error:
+            if error.args[0] != _OUT_OF_RANGE:
+                raise Misstated(str(error.args[-1])) from error
+            narrow = (0 if isinstance(value, int) and value > _LARGEST_INT else value for value in values.values())
+            return _called(connection, procedure, tuple(narrow))
         except pymysql.OperationalError as error:
             if not connection.open:
                 self._kill(connection.thread_id())
                 raise Busy(f"{self._where}: {procedure} gives no answer within {seconds:g} s") from error
             raise Misstated(str(error.args[-1])) from error
-        except (pymysql.ProgrammingError, pymysql.InternalError, pymysql.DataError) as error:
+        except (pymysql.ProgrammingError, pymysql.InternalError) as error:
             raise Misstated(str(error.args[-1])) from error
 
     def _kill(self, thread: int) -> None:
