@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
-from tests.store.rig import CREDIT, PRICE, House
+from tests.store.rig import CREDIT, PRICE, House, failure
+from tests.store.test_terms import add, wants
 from voipsms import recovery
 from voipsms.errors import StoreError
 from voipsms.model import Message, Receipt, State
@@ -16,6 +18,7 @@ from voipsms.store.entries import Accept, Entry, Hear, Stage
 from voipsms.store.ids import now_millis
 
 COUNT = 60
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -46,13 +49,12 @@ def at_once(*works: Callable[[], object]) -> None:
     assert faults == []
 
 
-def again(work: Callable[[], object], times: int = 50) -> None:
+def again(work: Callable[[], T], times: int = 50) -> T:
     for _ in range(times):
         try:
-            work()
+            return work()
         except StoreError:
             continue
-        return
     raise AssertionError("never done")
 
 
@@ -123,3 +125,40 @@ def test_the_same_request_reaches_both(house: House, other: House) -> None:
     at_once(*(one_by_one(process, list(accepts)) for process, accepts in entries.items()))
     assert len(house.rows("SELECT id FROM tb_messages")) == COUNT
     assert house.balance("admin") == -COUNT * PRICE
+
+
+def test_two_spend_the_last_credit_of_a_chain(house: House, other: House) -> None:
+    """Each from another account, by two resellers in common, of which the upper one has least; a third of it fails, and
+    pays everybody back."""
+    add(house, "big", credit=30 * PRICE)
+    add(house, "small", "big", credit=40 * PRICE)
+    charges = ((house.users["small"], PRICE), (house.users["big"], PRICE))
+
+    def spend(process: House, user: str) -> None:
+        for n in range(COUNT):
+            accept = Accept(process.message(user, price=1, charges=charges), True)
+            result = again(lambda accept=accept: process.commit(accept).results)  # type: ignore[misc]
+            if result == [None] and n % 3 == 0:
+                again(lambda accept=accept: process.commit(failure(accept.message)))  # type: ignore[misc]
+
+    at_once(lambda: spend(house, "alice"), lambda: spend(other, "bob"))
+    spend(house, "admin")  # what the failures of the last moment gave back
+    back = [row[0] for row in house.rows("SELECT refunded FROM tb_charges WHERE level = 2")]
+    kept, refunded = back.count(0), back.count(1)
+    assert kept >= 29
+    assert refunded >= 2
+    assert house.balance("big") == (30 - kept) * PRICE
+    assert house.balance("small") == (40 - kept) * PRICE
+    assert house.balance("alice") + house.balance("bob") + house.balance("admin") == CREDIT - kept
+
+
+def test_two_count_the_same_month(house: House, other: House) -> None:
+    wants(house, "admin", monthly=COUNT)
+    counted = (house.users["admin"],)
+    entries = {
+        process: [Accept(process.message("admin", counted=counted), True) for _ in range(COUNT)]
+        for process in (house, other)
+    }
+    at_once(*(one_by_one(process, list(accepts)) for process, accepts in entries.items()))
+    assert len(house.rows("SELECT id FROM tb_messages")) == COUNT
+    assert house.rows("SELECT sent FROM tb_terms") == [(COUNT,)]

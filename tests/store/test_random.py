@@ -7,9 +7,10 @@ from random import Random
 import pytest
 
 from tests.store.rig import LATER, House, failure
+from tests.store.test_terms import add, wants
 from voipsms import recovery
 from voipsms.errors import StoreError
-from voipsms.model import FAILED, Message, Millis, Receipt, State, Submitted
+from voipsms.model import FAILED, Message, Micros, Millis, Receipt, State, Submitted
 from voipsms.store.database import Engine, Unwritable
 from voipsms.store.entries import Accept, Doubt, Entry, Hear, Postpone, Start, Take
 from voipsms.store.ids import now_millis
@@ -27,6 +28,10 @@ class Traffic:
         self.waiting: list[Message] = []
         self.settled: list[Message] = []
         self.given: list[str] = []  # provider ids, used again now and then
+        for name, reseller in (("big", ""), ("small", "big")):
+            add(house, name, reseller)
+        wants(house, "bob", reseller="small")
+        wants(house, "small", monthly=150)
         self.steps = (self.accept, self.accept, self.take, self.take, self.take, self.fail, self.doubt, self.move,
                       self.hear, self.hear, self.hear, self.fail_twice)  # fmt: skip
 
@@ -44,8 +49,14 @@ class Traffic:
         user = self.random.choice(["alice", "bob", "admin"])
         key = bytes([self.random.randrange(256)]) * self.random.randrange(2)
         price = self.random.choice([0, 1, 50_000, 50_000])
-        message = self.house.message(user, price=price, parts=self.random.choice([1, 1, 3]), ingress_key=key)
+        chain = self.chain() if user == "bob" or self.random.random() < 0.2 else {}
+        message = self.house.message(user, price=price, parts=self.random.choice([1, 1, 3]), ingress_key=key, **chain)
         return [Accept(message, started=self.random.random() < 0.8)]
+
+    def chain(self) -> dict[str, object]:
+        levels = ["small", "big"][: self.random.randint(1, 2)]
+        charges = tuple((self.house.users[name], Micros(self.random.choice([0, 7, 40_000]))) for name in levels)
+        return {"charges": charges, "counted": (self.house.users["small"],)}
 
     def provider_id(self) -> str:
         again = self.given and self.random.random() < 0.2
@@ -126,5 +137,9 @@ def test_the_tables_agree(engine: Engine, seed: int, refund: bool) -> None:
             house.check()
     states = {row[0] for row in house.rows("SELECT state FROM tb_messages")}
     assert states >= {"DELIVERED", "UNKNOWN", "REJECTED"}
+    assert house.balance("small") >= 0 <= house.balance("big")
+    assert len(house.rows("SELECT DISTINCT refunded FROM tb_charges")) == 2
+    counted = house.rows("SELECT COUNT(*) FROM tb_charges WHERE level = 1")[0][0]
+    assert house.rows("SELECT sent FROM tb_terms WHERE monthly = 150") == [(counted,)]
     house.check()
     house.close()

@@ -141,8 +141,7 @@ def _set(arguments: Namespace) -> int:
     with database(read_config(arguments)) as db, db.transaction():
         _change(db, arguments, arguments.postpaid)
         group, packet = set_options(db, arguments.name, arguments.group, arguments.packet)
-    paid = f"group {group or 'none'}, packet {packet or 'that of the group, else default'}"
-    print(f"user {arguments.name}: changed; {paid}")
+    print(f"user {arguments.name}: group {group or 'none'}, packet {packet or 'that of the group, else default'}")
     return 0
 
 
