@@ -24,6 +24,9 @@ def _stop(*_: object) -> None:
     raise TooSlow("the pattern takes too long on this text")
 
 
+signal.signal(signal.SIGVTALRM, _stop)  # its usual meaning is the end of the process
+
+
 class Bounded:
     """`with`: whatever is searched for inside takes LONGEST_SEARCH together, or TooSlow is raised. Not to be nested."""
 
@@ -55,7 +58,6 @@ class Pattern:
             raise ConfigError(f"{place}: {where}{getattr(error, 'msg', error)}") from error
         if group and not self.compiled.groups:
             raise ConfigError(f"{place}: must have a group, in round brackets, around the id")
-        signal.signal(signal.SIGVTALRM, _stop)
 
     def search(self, text: str) -> re.Match[str] | None:
         """Raises TooSlow."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -233,13 +233,22 @@ class Rules:
         )  # fmt: skip
 
 
-def apply(rules: Iterable[Rule], facts: Facts, trace: list[tuple[str, str]] | None = None) -> Outcome:
-    """Raises Slow: all rules together take `patterns.LONGEST_SEARCH` of CPU time at the most.
+def apply(rules: Sequence[Rule], facts: Facts, trace: list[tuple[str, str]] | None = None) -> Outcome:
+    """Raises Slow: all rules together take `patterns.LONGEST_SEARCH` of CPU time at the most, and get it twice, since
+    the process may have been busy with something else.
 
     `trace` gets each rule's name and what it did, or why not.
     """
-    outcome = Outcome(dict(facts))
-    rule: Rule | None = None
+    try:
+        return _apply(rules, facts, trace)
+    except Slow:
+        if trace is not None:
+            trace.clear()
+        return _apply(rules, facts, trace)
+
+
+def _apply(rules: Sequence[Rule], facts: Facts, trace: list[tuple[str, str]] | None) -> Outcome:
+    outcome, rule = Outcome(dict(facts)), None
     try:
         with bounded:
             folded = {name: value.casefold() for name, value in facts.items()}

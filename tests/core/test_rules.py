@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voipsms.rulebook import compile_rule, compile_rules
-from voipsms.rules import LONGEST_TEXT, MOST_EFFECTS, Copy, Outcome, Rules, Slow, Tell, apply
+from voipsms.rules import LONGEST_TEXT, MOST_EFFECTS, Condition, Copy, Outcome, Refuse, Rule, Rules, Slow, Tell, apply
 from voipsms.store.rules import RuleText
 
 FACTS = {"from": "36201234567", "to": "36301112233", "text": "Hello World", "user": "alice", "direction": "out"}
@@ -183,6 +183,24 @@ def test_a_pattern_that_could_run_for_ever_is_stopped(slow: dict[str, Any]) -> N
     assert found.value.rule == "rule 2"
     assert time.process_time() - began < 2
     assert applied(slow, text="a").refusal is None, "the timer has ended with it"
+
+
+def test_a_process_that_was_busy_with_something_else_gets_a_second_chance() -> None:
+    """The timer counts all threads: what they took must not refuse a message, nor end the process."""
+    asked = 0
+
+    def busy(value: str) -> bool:
+        nonlocal asked
+        asked += 1
+        until = time.process_time() + (0.2 if asked == 1 else 0)
+        while time.process_time() < until:
+            pass
+        return True
+
+    trace = [("left", "over")]
+    slow = Rule("r", (Condition("text", busy),), (Refuse("no"),))
+    assert (apply([slow], FACTS, trace).refusal, asked) == ("no", 2)
+    assert trace == [("r", "matches: refused: no")]
 
 
 def test_the_trace_says_why() -> None:
