@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
-from collections.abc import Iterator
-from typing import Final, TextIO
+from typing import Final
 
 from voipsms import price_file
 from voipsms.accept import find
 from voipsms.commands.context import database, directory_for, gateways_by_id, read_config
 from voipsms.commands.output import Row, add_format, moment, write_rows
-from voipsms.commands.progress import Progress, clear
+from voipsms.commands.progress import Faults, Progress, lines_of
 from voipsms.errors import ImpossibleNumber
 from voipsms.ini import BadValue
 from voipsms.money import decimal
@@ -106,24 +103,10 @@ def _key(arguments: Namespace) -> Key:
 # -- import -----------------------------------------------------------------------------------------------------------
 
 
-class _Faults:
-    """Says each as it comes, and counts them."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self.count = 0
-
-    def __call__(self, line: int, why: str) -> None:
-        self.count += 1
-        clear(sys.stderr)
-        print(f"{self._file}: line {line}: {why}", file=sys.stderr)
-
-
 def _import(arguments: Namespace) -> int:
-    config, key, fault = read_config(arguments), _key(arguments), _Faults(arguments.file)
+    config, key, fault = read_config(arguments), _key(arguments), Faults(arguments.file)
     lines = _read(arguments.file, key, fault)
-    with database(config) as db, db.transaction():
-        prices.changed(db, key)
+    with database(config) as db, prices.changing(db, key):
         if arguments.add:
             lines = _beside_others(db, key, lines, fault)
         if fault.count and not arguments.skip_bad:
@@ -139,27 +122,14 @@ def _import(arguments: Namespace) -> int:
     return 0
 
 
-def _read(name: str, key: Key, fault: _Faults) -> list[Line]:
+def _read(name: str, key: Key, fault: Faults) -> list[Line]:
     """Raises PriceFileError."""
     try:
-        # Other octets than UTF-8 do no harm in a column that is read over.
-        with (
-            open(name, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
-            Progress("reading", os.fstat(file.fileno()).st_size) as progress,
-        ):
-            return price_file.read(_counted(file, progress), *key, fault)
+        return price_file.read(lines_of(name), *key, fault)
     except OSError as error:
         raise PriceFileError(f"{name}: can't be read: {error.strerror}") from error
     except PriceFileError as error:
         raise PriceFileError(f"{name}: {error}") from None
-
-
-def _counted(file: TextIO, progress: Progress) -> Iterator[str]:
-    done = 0
-    for line in file:
-        done += len(line)
-        progress(done)
-        yield line
 
 
 def _beside_others(db: Database, key: Key, lines: list[Line], fault: price_file.Fault) -> list[Line]:
@@ -178,8 +148,7 @@ def _add(arguments: Namespace) -> int:
         one = price_file.price_of({name: getattr(arguments, name) for name in Price._fields})
     except BadValue as error:
         raise PriceError(str(error)) from None
-    with database(config) as db, db.transaction():
-        prices.changed(db, key)
+    with database(config) as db, prices.changing(db, key):
         _beside_others(db, key, [Line(1, one, one.rate())], _refuse)
         prices.insert(db, key, [one], lambda _: None)
     print(f"packet {key[0]}, {key[1]}: prefix {one.prefix or 'of every number'}: {decimal(one.price)}")
@@ -192,8 +161,7 @@ def _refuse(_: int, why: str) -> None:
 
 def _delete(arguments: Namespace) -> int:
     config, key = read_config(arguments), _key(arguments)
-    with database(config) as db, db.transaction():
-        prices.changed(db, key)
+    with database(config) as db, prices.changing(db, key):
         if arguments.all:
             prices.empty(db, key)
         elif not prices.delete(db, key, arguments.prefix):

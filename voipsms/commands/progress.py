@@ -1,8 +1,10 @@
-"""How far a long command is, on a terminal; elsewhere nothing."""
+"""How far a long command is, on a terminal, elsewhere nothing; and what is wrong with a file that it reads."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, TextIO
 
@@ -38,3 +40,29 @@ class Progress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         clear(self._out)
+
+
+class Faults:
+    """Says each as it comes, with the number of its line, and counts them."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self.count = 0
+
+    def __call__(self, line: int, why: str) -> None:
+        self.count += 1
+        clear(sys.stderr)
+        print(f"{self._file}: line {line}: {why}", file=sys.stderr)
+
+
+def lines_of(name: str) -> Iterator[str]:
+    """Of a text file, under a bar. Other octets than UTF-8 do no harm in a column that is read over. Raises OSError."""
+    done = 0
+    with (
+        open(name, encoding="utf-8-sig", errors="surrogateescape", newline="") as file,
+        Progress("reading", os.fstat(file.fileno()).st_size) as progress,
+    ):
+        for line in file:
+            done += len(line)
+            progress(done)
+            yield line
