@@ -324,6 +324,17 @@ def test_adverts_by_command(tmp_path: Path) -> None:
     assert gateway.run("advert", "del", row["id"]).stderr == f"voipsms: there is no advertisement {row['id']}\n"
 
 
+def test_check_names_what_a_rule_misses(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    import_rules(gateway, "[[rule]]\nname='a'\nthen=[{do='gateway',name='default'}]\n")
+    gateway.configure({"global": {"smsurl": None, "usesmsprefixsp": "true"}, "gateway:other": {"smsurl": "null:"}})
+    ran = gateway.run("check")
+    assert ran.returncode == 1
+    lines = ran.stderr.splitlines()
+    assert lines[0] == "rule 'a': there is no gateway 'default', but other"
+    assert lines[1] == f"[global] usesmsprefixsp: {tmp_path}/v_dialplansms.sql: No such file or directory"
+
+
 def test_a_query_that_is_missing_keeps_the_old_settings(tmp_path: Path) -> None:
     with house(tmp_path) as running:
         running.gateway.reconfigure({"global": {"usesmsprefixsp": "true", "smssignature": "ACME"}})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -167,6 +169,18 @@ ROWS = [
 
 def test_a_row_that_somebody_has_spoilt_takes_no_other_along() -> None:
     assert [rule.name for rule in read_rows(tuple(ROWS)).of_messages] == ["good"]
+
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs/rules.md").read_text()
+
+
+def test_the_examples_of_the_document_can_be_imported() -> None:
+    files = re.findall(r"```toml\n(.*?)```", DOCUMENTED, re.DOTALL)
+    assert [len(compile_rules(read_toml(file, "x")).of_messages) for file in files] == [2, 0]
+    actions = re.findall(r"^\| `(\{ do = .*?\})` \|", DOCUMENTED, re.MULTILINE)
+    assert len(actions) == 9
+    for action in actions:
+        compile_rules(read_toml(f"[[rule]]\nname = 'x'\nthen = [{action}]\n", "x"))
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -11,10 +11,12 @@ from voipsms.commands.context import database, read_config
 from voipsms.commands.output import add_format, write_rows
 from voipsms.config import Config
 from voipsms.errors import ConfigError
+from voipsms.rewriting import procedure
 from voipsms.rulebook import compile_rule, compile_rules, gateways_of
 from voipsms.rules import Tell
 from voipsms.rules_file import read_toml, write_toml
-from voipsms.store.rules import RuleError, RuleText, enable_rule, read_rules, write_rules
+from voipsms.store.database import Database
+from voipsms.store.rules import RuleError, RuleText, enable_rule, of_row, read_rules, write_rules
 
 LONGEST_FILE = 4_000_000  # octets
 NAMES = ("place", "name", "enabled", "when", "then")
@@ -92,6 +94,22 @@ def check(texts: Sequence[RuleText], config: Config) -> None:
                     connector(action, config.folder, config.mail)
                 except ConfigError as error:
                     raise RuleError(f"rule {rule.name!r}: {action.kind}: {error}") from error
+
+
+def faults(db: Database, config: Config) -> list[str]:
+    """What is wrong with the rules that are stored, and with v_dialplansms, a line each."""
+    found = []
+    for row in db.read("rules"):
+        try:
+            check([of_row(row)], config)
+        except RuleError as error:
+            found.append(str(error))
+    if config.sms.usesmsprefixsp:
+        try:
+            procedure(db.engine, config.folder)
+        except ConfigError as error:
+            found.append(str(error))
+    return found
 
 
 def _merged(before: Sequence[RuleText], new: Sequence[RuleText]) -> list[RuleText]:

@@ -9,6 +9,7 @@ from argparse import ArgumentParser, Namespace, _SubParsersAction
 from pathlib import Path
 
 from voipsms import log
+from voipsms.commands import rules
 from voipsms.commands.context import Nobody, config_file, read_config, run
 from voipsms.commands.output import add_format, write_rows
 from voipsms.config import Config
@@ -81,6 +82,8 @@ async def _faults(config: Config) -> list[str]:
     try:
         if migrate.version(db):
             ids = {name: row[0] for name in names for row in db.read("user_by_name", username=name)}
+        if migrate.version(db) == migrate.newest(db.engine.name):
+            faults += rules.faults(db, config)
     except StoreError as error:
         faults.append(f"[database] url: {error}")
     finally:
