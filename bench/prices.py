@@ -110,8 +110,8 @@ async def _load(gateway: Gateway, name: str) -> Directory:
 
 
 def _touch(db: Database) -> None:
-    with db.transaction():
-        prices.changed(db, ("default", "SMS"))
+    with prices.changing(db, ("default", "SMS")):
+        pass
 
 
 def _look_up(known: Directory) -> None:

@@ -288,7 +288,7 @@ def _users(gateway: Gateway) -> None:
     gateway.add_user("poor", "0", POOR)
     gateway.add_user("postpaid", "0", POSTPAID, "--postpaid", "0.10")
     for packet, prefix, price in (
-        ("default", "36", "0.05"), ("default", "3620", "0"), ("carrier", "36", "0.02"), ("carrier", "3620", "0.03"),
+        ("default", "36", "0.05"), ("default", "3620", "0"), ("carrier", "36", "0.01"), ("carrier", "3620", "0"),
     ):  # fmt: skip
         gateway.command("price", "add", prefix, price, "--packet", packet)
 
@@ -313,10 +313,10 @@ def last(at: House) -> tuple[Decimal, Decimal, int]:
 
 
 SENT: dict[str, tuple[str, str, Decimal, Decimal, int]] = {
-    "by the packet": (MOBILE, "Hello", Decimal("0.05"), Decimal("0.02"), 1),
-    "a long one costs us its parts": (MOBILE, LONG, Decimal("0.05"), Decimal("0.06"), 3),
+    "by the packet": (MOBILE, "Hello", Decimal("0.05"), Decimal("0.01"), 1),
+    "a long one costs us its parts": (MOBILE, LONG, Decimal("0.05"), Decimal("0.03"), 3),
     "nothing found: smsprice": (ELSEWHERE, "Hello", Decimal("0.01"), Decimal(0), 1),
-    "price 0": (FREE, "Hello", Decimal(0), Decimal("0.03"), 1),
+    "price 0": (FREE, "Hello", Decimal(0), Decimal(0), 1),
 }
 
 
@@ -365,17 +365,17 @@ def test_new_prices_are_for_new_messages(started: House, tmp_path: Path) -> None
         wait_until(is_newer, "the new price")
         gateway.command("group", "set", "staff", "--packet", "staff")
         gateway.command("user", "set", "bench", "--group", "staff")
-        gateway.command("price", "add", "36301112233", "0.005", "--packet", "staff")
+        gateway.command("price", "add", "36301112233", "0.015", "--packet", "staff")
 
         def is_staffs() -> bool:
             assert phone.send(MOBILE).status == 202
-            return last(started)[0] == Decimal("0.005")
+            return last(started)[0] == Decimal("0.015")
 
         wait_until(is_staffs, "the price of the group")
         gateway.command("user", "set", "bench", "--group", "")
         wait_until(lambda: phone.send(MOBILE).status == 202 and last(started)[0] == newer, "the old packet")
     prices = {row[0] for row in ask(gateway, "SELECT DISTINCT price FROM tb_cdrs WHERE target = '36301112233'")}
-    assert {50_000, 5_000} <= prices
+    assert {50_000, 15_000} <= prices
     ledger_holds(gateway)
 
 
@@ -386,7 +386,7 @@ def test_a_reload_bills_parts(started: House) -> None:
         price = last(started)[0]
         gateway.reconfigure({"global": {**packet, "smsbilling": "part", "costbilling": "message"}})
         assert phone.send(MOBILE, LONG).status == 202
-        assert last(started) == (3 * price, Decimal("0.02"), 3)
+        assert last(started) == (3 * price, Decimal("0.01"), 3)
         assert phone.send(ELSEWHERE, LONG).status == 202
         assert last(started) == (Decimal("0.03"), Decimal(0), 3)
         gateway.reconfigure({"global": packet})

@@ -33,8 +33,7 @@ MANY = [row(f"{n:07d}", n) for n in range(2 * PAGE + 1)]
 def write(
     house: House, key: Key, rows: list[Price], *, add: bool = False, progress: Callable[[int], None] = lambda done: None
 ) -> None:
-    with house.db.transaction():
-        prices.changed(house.db, key)
+    with prices.changing(house.db, key):
         if not add:
             prices.empty(house.db, key)
         prices.insert(house.db, key, rows, progress)

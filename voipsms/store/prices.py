@@ -1,8 +1,9 @@
-"""Price packets and groups of users in the tables, for commands; inside a transaction where they change something."""
+"""Price packets in the tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
@@ -27,12 +28,15 @@ def _pages(prices: Iterable[Price]) -> Iterator[list[Price]]:
         yield page
 
 
-def changed(db: Database, key: Key) -> None:
-    """To be said before anything else in a transaction: others who change the packet wait from here on."""
+@contextmanager
+def changing(db: Database, key: Key) -> Iterator[None]:
+    """A transaction that changes a packet: others who change the same one wait, those who change another don't."""
     packet, service = key
-    if not db.write("bump_packet", packet=packet, service=service):
-        db.write("insert_packet", packet=packet, service=service)
-    db.write("bump_prices")
+    with db.transaction():
+        if not db.write("bump_packet", packet=packet, service=service):
+            db.write("insert_packet", packet=packet, service=service)
+        yield
+        db.write("bump_prices")
 
 
 def empty(db: Database, key: Key) -> None:
