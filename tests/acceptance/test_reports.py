@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.store.bulk import Months, at
 from voipsms.cli import main
 from voipsms.model import GatewayId, Micros, UserId, UserType
 from voipsms.store.accounts import NewUser, add_user, ensure_gateways
+from voipsms.store.archive import read
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource, first_id
 from voipsms.store.mysql import MysqlEngine
@@ -322,3 +324,25 @@ def test_archive_wants_a_month(capsys: pytest.CaptureFixture[str]) -> None:
         main(["archive", "--before", "2026"])
     assert ended.value.code == 2
     assert "no month such as 2026-01" in capsys.readouterr().err
+
+
+def test_archive_is_killed_again_and_again(tmp_path: Path) -> None:
+    """However often, every CDR is in one file, once, and the money adds up."""
+    gateway = Gateway(tmp_path)
+    gateway.command("db", "upgrade")
+    db = Database(SqliteEngine(tmp_path / "voipsms.db", 2.0))
+    furnish(db)
+    db.close()
+    wanted = sorted(row[0] for row in ask(gateway, "SELECT id FROM tb_cdrs"))
+    command = [sys.executable, "-m", "voipsms", "--config", str(gateway.file), "archive", "--before", "2026-03"]
+    for seconds in (0.45, 0.5, 0.55, 0.6, 0.7, 0.8):
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+            process.kill()
+        ledger_holds(gateway)
+    gateway.command("archive", "--before", "2026-03")
+    ledger_holds(gateway)
+    files = (tmp_path / "archive").glob("cdrs-*.csv.gz")
+    assert sorted(int(row[0]) for file in files for row in read(file, "cdrs")) == wanted
+    assert gateway.cdrs() == []

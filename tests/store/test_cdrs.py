@@ -92,7 +92,7 @@ KEYS = {
     "figures_by_user": {"alice": 1500, "admin": 1500},
     "figures_by_gateway": {"smsc": 1500, "other": 1500},
     "figures_by_reason": {"": 2250, "undeliverable": 750},
-    "figures_by_prefix": {"3630": 500, "4915": 500, "4477": 500, "4479": 500, "1212": 500, "1416": 500},
+    "figures_by_prefix": {"3630": 500, "4915": 500, "4477": 500, "4474": 500, "1212": 500, "1416": 500},
 }
 
 
