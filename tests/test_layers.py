@@ -36,6 +36,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "recovery",
         "retention",
         "rewriting",
+        "route_file",
         "routebook",
         "routing",
         "rulebook",

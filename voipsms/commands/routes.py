@@ -1,16 +1,27 @@
-"""`route add`, `route list`, `route del`: which gateway takes which messages."""
+"""`route add|import|list|del`: which gateway takes which messages."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
+from collections.abc import Collection
 from dataclasses import fields
 
 from voipsms.commands.accounts import amount
 from voipsms.commands.context import database, read_config, writing
 from voipsms.commands.output import add_format, write_rows
+from voipsms.commands.progress import Faults, Progress, lines_of
 from voipsms.money import decimal
+from voipsms.route_file import COLUMNS, HEAVIEST, Line, RouteFileError, read
 from voipsms.routebook import KINDS, check
-from voipsms.store.routes import NewRoute, add_route, delete_route
+from voipsms.store.routes import (
+    NewRoute,
+    add_route,
+    delete_route,
+    delete_routes,
+    insert_routes,
+    names,
+    written_routes,
+)  # fmt: skip
 
 NAMES = (
     "id", "prefix", "pattern", "country", "kind", "user", "group", "sender", "time", "priority", "weight", "gateway",
@@ -23,8 +34,8 @@ _CONDITIONS = tuple(field.name for field in fields(NewRoute))
 
 def _weight(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= 1000:
-        raise ArgumentTypeError("a weight is 1 to 1000")
+    if not 1 <= number <= HEAVIEST:
+        raise ArgumentTypeError(f"a weight is 1 to {HEAVIEST}")
     return number
 
 
@@ -44,6 +55,11 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     add.add_argument("--weight", type=_weight, default=1, metavar="W", help="share among equals; default: %(default)s")
     add.add_argument("--ceiling", type=amount, default=None, metavar="0.05", help="not where a message costs us more")
     add.set_defaults(run=_add)
+    imported = routes.add_parser("import", help="reads routes from a CSV file, in place of those that there are")
+    imported.add_argument("file", metavar="FILE.csv", help=f"a header line, of {', '.join(COLUMNS)}; gateway is needed")
+    imported.add_argument("--add", action="store_true", help="to those that there are")
+    imported.add_argument("--skip-bad", action="store_true", help="take the good lines, even where others are bad")
+    imported.set_defaults(run=_import)
     listing = routes.add_parser("list", help="shows the routes")
     add_format(listing)
     listing.set_defaults(run=_list)
@@ -61,6 +77,37 @@ def _add(arguments: Namespace) -> int:
         route_id = add_route(db, ids, route)
     print(f"route {route_id} added")
     return 0
+
+
+def _import(arguments: Namespace) -> int:
+    config, fault = read_config(arguments), Faults(arguments.file)
+    with writing(config) as (db, ids):
+        gateways, users = names(db)
+        there = written_routes(db) if arguments.add else ()
+        lines = _read(arguments.file, gateways, users, there, fault)
+        if fault.count and not arguments.skip_bad:
+            raise RouteFileError(f"{arguments.file}: nothing is imported: bad lines: {fault.count}")
+        if not lines:
+            raise RouteFileError(f"{arguments.file}: nothing is imported: there is no route in it")
+        with db.transaction(), Progress("writing", len(lines)) as progress:
+            if not arguments.add:
+                delete_routes(db)
+            insert_routes(db, ids, [line.route for line in lines], progress)
+    left_out = f", bad lines left out: {fault.count}" if fault.count else ""
+    print(f"routes imported: {len(lines)}{left_out}")
+    return 0
+
+
+def _read(
+    name: str, gateways: Collection[str], users: Collection[str], there: Collection[NewRoute], fault: Faults
+) -> list[Line]:
+    """Raises RouteFileError."""
+    try:
+        return read(lines_of(name), gateways, users, there, fault)
+    except OSError as error:
+        raise RouteFileError(f"{name}: can't be read: {error.strerror}") from error
+    except RouteFileError as error:
+        raise RouteFileError(f"{name}: {error}") from None
 
 
 def _list(arguments: Namespace) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from voipsms.errors import VoipSmsError
 from voipsms.model import UserType
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource
+
+PAGE = 1000  # rows a statement
 
 
 class RouteError(VoipSmsError):
@@ -50,6 +53,39 @@ def add_route(db: Database, ids: IdSource, route: NewRoute) -> int:
     )  # fmt: skip
     db.write("bump_revision")
     return route_id
+
+
+def names(db: Database) -> tuple[dict[str, int], dict[str, int]]:
+    """The ids of gateways and of users."""
+    rows = [(row[1], row[0], row[2] == UserType.SMSGW) for row in db.read("users")]
+    gateways = {name: user_id for name, user_id, is_gateway in rows if is_gateway}
+    return gateways, {name: user_id for name, user_id, is_gateway in rows if not is_gateway}
+
+
+def written_routes(db: Database) -> list[NewRoute]:
+    """Of gateways and users that there still are."""
+    rows = db.read("listed_routes")
+    return [NewRoute(row[11], *row[1:5], row[5] or "", *row[6:11], row[12]) for row in rows if row[11]]
+
+
+def insert_routes(db: Database, ids: IdSource, routes: Sequence[NewRoute], progress: Callable[[int], None]) -> None:
+    """`progress` is told how many are written. Their gateways and users are there."""
+    gateways, users = names(db)
+    for begin in range(0, len(routes), PAGE):
+        page = [
+            (ids.next(), r.prefix, r.pattern, r.country, r.kind, users[r.user] if r.user else None, r.group, r.sender,
+             r.time, r.priority, r.weight, gateways[r.gateway], r.ceiling)
+            for r in routes[begin : begin + PAGE]
+        ]  # fmt: skip
+        db.write_batch("insert_routes", page)
+        progress(begin + len(page))
+    db.write("bump_revision")
+
+
+def delete_routes(db: Database) -> None:
+    """All of them."""
+    db.write("delete_routes")
+    db.write("bump_revision")
 
 
 def delete_route(db: Database, route_id: int) -> None:
