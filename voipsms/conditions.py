@@ -132,6 +132,8 @@ class Conditions:
             if before is None or (before.state, before.reason) != (state, reason):
                 since = before.since if before is not None and before.state == state else now_millis()
                 seen[gateway_id] = Seen(state, reason, since)
+                if before is None or before.state != state:
+                    log.info("a gateway's state", gateway=queue.settings.name, state=state, why=reason)
             else:
                 seen[gateway_id] = before
             self._listener.see(gateway_id, queue.settings.name, seen[gateway_id], now)

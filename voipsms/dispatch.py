@@ -224,11 +224,12 @@ class GatewayQueue:
 
     def _hold(self, now: float) -> None:
         """Nothing new is given to the gateway: what has not begun waits, or goes elsewhere, where it may."""
-        for item in [item for item in self._ready if not item[1].begun]:
-            self._ready.remove(item)
-            self._put_back(item[1])
-            self._wait_again(item[1])
-        heapify(self._ready)
+        if self.fitness.recalls:
+            for item in [item for item in self._ready if not item[1].begun]:
+                self._ready.remove(item)
+                self._put_back(item[1])
+                self._wait_again(item[1])
+            heapify(self._ready)
         self._clear_out(now)
         if wait := self.fitness.wait(now):
             self._wake_in(min(wait, CLEAR_OUT))
@@ -425,19 +426,19 @@ class GatewayQueue:
     def _clear_out(self, now: float) -> None:
         """The gateway is down: what waits for it goes elsewhere, where it may. A look every now and then, since it is
         one at all of them."""
-        if now < self._cleared + CLEAR_OUT:
-            return
+        if (wait := self._cleared + CLEAR_OUT - now) > 0:
+            return self._wake_in(wait) if self._waiting or self._ready else None
         self._cleared = now
         waiting, self._waiting = self._waiting, []
         kept = [item for item in waiting if not (self._expired(item[1]) or self._send_elsewhere(item[1]))]
         self._waiting = sorted(kept + self._waiting)
-        for item in [item for item in self._ready if not item[1].under_way]:
+        ready = [] if self.connector.ready else self._ready
+        for item in [item for item in ready if not item[1].under_way]:
             if self._send_elsewhere(item[1]):
                 self._ready.remove(item)
                 self._put_back(item[1])
         heapify(self._ready)
-        if self._waiting or self._ready:
-            self._wake_in(CLEAR_OUT)
+        return self._wake_in(CLEAR_OUT) if self._waiting or self._ready else None
 
     def _wait_again(self, outgoing: Outgoing) -> None:
         self._write(Postpone(outgoing.message.id, outgoing.attempt, now_millis()))

@@ -56,6 +56,11 @@ class Fitness:
     def capped(self) -> bool:
         return bool(self._lack)
 
+    @property
+    def recalls(self) -> bool:
+        """Whether even what was about to be submitted is not to be; at the cap it has its share of it."""
+        return self.paused or bool(self._until)
+
     # -- by hand
 
     def pause(self, paused: bool) -> None:
