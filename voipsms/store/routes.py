@@ -65,7 +65,7 @@ def names(db: Database) -> tuple[dict[str, int], dict[str, int]]:
 def written_routes(db: Database) -> list[NewRoute]:
     """Of gateways and users that there still are."""
     rows = db.read("listed_routes")
-    return [NewRoute(row[11], *row[1:5], row[5] or "", *row[6:11], row[12]) for row in rows if row[11]]
+    return [NewRoute(*(row[11], *row[1:5], row[5] or "", *row[6:11], row[12])) for row in rows if row[11]]
 
 
 def insert_routes(db: Database, ids: IdSource, routes: Sequence[NewRoute], progress: Callable[[int], None]) -> None:
