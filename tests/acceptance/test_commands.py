@@ -27,9 +27,9 @@ CDR_KEYS = [
     "currency", "state", "reason", "comment", "margin", "ledger",
 ]  # fmt: skip
 COMMANDS = (
-    "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user credit", "send", "explain", "cdr",
-    "report", "archive", "route", "route add", "route list", "route del",
-    "rule", "rule list", "rule import", "rule export", "rule enable", "rule disable", "advert", "advert add", "advert list", "advert del",
+    "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user credit", "send",
+    "explain", "cdr", "report", "archive", "route", "route add", "route list", "route del", "rule", "rule list",
+    "rule import", "rule export", "rule enable", "rule disable", "advert", "advert add", "advert list", "advert del",
     "ledger", "ledger check", "smsc", "demo",
 )  # fmt: skip
 

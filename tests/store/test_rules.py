@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.store.rig import House
+from tests.store.rig import CREDIT, House, failure
 from voipsms.directory import STATEMENTS, Directory
-from voipsms.model import Millis
+from voipsms.errors import NoCredit
+from voipsms.model import Micros, Millis, State
 from voipsms.store import migrate
 from voipsms.store.database import Database, Engine
+from voipsms.store.entries import Accept
 from voipsms.store.rules import (
     NewAdvert,
     RuleError,
@@ -82,6 +84,37 @@ def test_advertisements_come_and_go(house: House) -> None:
     assert [row[0] for row in house.db.read("adverts")] == [second]
     with pytest.raises(RuleError, match=f"there is no advertisement {first}"):
         delete_advert(house.db, first)
+
+
+@pytest.mark.parametrize("ends", ["taken", "refused", "undelivered"])
+def test_an_advertisement_is_credited_with_its_message(house: House, ends: str) -> None:
+    """In one transaction, and taken back with the price: the sum of both is what the CDR bills, or nothing."""
+    message = house.message(price=30_000)
+    assert house.commit(Accept(message, started=True, credit=Micros(20_000))).results == [None]
+    charged = [("reserve", -50_000), ("advert", 20_000)]
+    assert house.movements(message) == charged
+    assert house.balance() == CREDIT - 30_000
+    if ends == "refused":
+        house.commit(failure(message))
+    else:
+        house.taken("p1", message=message)
+    if ends == "undelivered":
+        house.hear("p1", State.UNDELIVERABLE)
+    back = [] if ends == "taken" else [("refund", 30_000)]
+    assert house.movements(message) == charged + back
+    assert house.cdr(message)[1] == (30_000 if ends == "taken" else 0)
+    assert house.balance() == CREDIT - (30_000 if ends == "taken" else 0)
+
+
+def test_what_a_credit_makes_affordable_is_taken(house: House) -> None:
+    """Nobody goes below zero by it: what is left to pay has to be there."""
+    rest = house.message(price=CREDIT)
+    assert house.commit(Accept(rest, started=True, credit=Micros(20_000))).results == [None]
+    assert house.balance() == 0
+    more = house.message(price=1)
+    (result,) = house.commit(Accept(more, started=True, credit=Micros(20_000))).results
+    assert isinstance(result, NoCredit)
+    assert house.balance() == 0
 
 
 def test_a_migration_that_was_cut_off_is_run_again(house: House, engine: Engine) -> None:
