@@ -127,8 +127,15 @@ def _starts(table: _Table, key: str) -> Holds:
 
 
 def _has(table: _Table, key: str) -> Holds:
-    words = tuple(word.casefold() for word in table.texts(key))
-    return lambda value: any(word in value for word in words)
+    words = [word.casefold() for word in table.texts(key)]
+
+    def has(value: str) -> bool:
+        for word in words:  # noqa: SIM110 — any() would make a generator for each text
+            if word in value:
+                return True
+        return False
+
+    return has
 
 
 def _matches(table: _Table, key: str) -> Holds:
