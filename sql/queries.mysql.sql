@@ -355,3 +355,9 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', prefix VARCHAR(255
     '$[2]', country VARCHAR(255) PATH '$[3]', kind VARCHAR(255) PATH '$[4]', user_id BIGINT PATH '$[5]', user_group
     VARCHAR(255) PATH '$[6]', sender VARCHAR(255) PATH '$[7]', timetable VARCHAR(255) PATH '$[8]', priority BIGINT PATH
     '$[9]', weight BIGINT PATH '$[10]', gateway_id BIGINT PATH '$[11]', ceiling BIGINT PATH '$[12]')) AS j;
+
+-- name: all_charges_of
+SELECT t.message_id, t.level, t.user_id, t.price, t.refunded
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_charges AS t FORCE INDEX (PRIMARY) ON t.message_id = j.id
+ORDER BY t.message_id, t.level;

@@ -320,3 +320,9 @@ INSERT INTO tb_routes (
 SELECT value->>0, 'SMS', value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
     value->>9, value->>10, value->>11, value->>12
 FROM json_each(:rows);
+
+-- name: all_charges_of
+SELECT t.message_id, t.level, t.user_id, t.price, t.refunded
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_charges AS t ON t.message_id = j.id
+ORDER BY t.message_id, t.level;

@@ -55,7 +55,19 @@ def months(house: House) -> House:
     Months(users, gateways, at("2025-12-31T20:00"), at("2026-01-01"), 10).furnish(house.db)
     Months(users, gateways, at("2026-01-01"), at("2026-02-01"), COUNT).furnish(house.db)
     Months(users, gateways, at("2026-02-01"), at("2026-02-02"), 10).furnish(house.db)
+    resell(house, [*ids(house, "tb_messages", JANUARY)[:80:4], ids(house, "tb_messages")[-2]])
     return house
+
+
+def resell(house: House, messages: list[int]) -> None:
+    """A reseller has paid for these, too, which were delivered."""
+    bob = house.users["bob"]
+    with house.db.transaction():
+        house.db.write_batch("insert_charges", [(message, 1, bob, 20_000) for message in messages])
+        house.db.write_batch(
+            "insert_ledger", [(message + 1, bob, message, "reserve", -20_000, 0, "") for message in messages]
+        )
+        house.db.write("credit_user", id=bob, amount=-20_000 * len(messages))
 
 
 def ids(house: House, table: str, month: Month | None = None) -> list[int]:
@@ -75,7 +87,8 @@ def test_a_month_moves(months: House, tmp_path: Path) -> None:
     wanted, movements = ids(months, "tb_cdrs", JANUARY), ids(months, "tb_ledger", JANUARY)
     note = archive.archive(months.db, JANUARY, tmp_path / "new")
     assert note is not None
-    assert note.counts == {"cdrs": COUNT, "messages": COUNT, "ledger": len(movements)}
+    assert note.counts == {"cdrs": COUNT, "messages": COUNT, "charges": 20, "ledger": len(movements)}
+    assert months.rows("SELECT COUNT(*) FROM tb_charges") == [(1,)]
     assert sorted(archived(tmp_path / "new", "cdrs")) == wanted
     assert sorted(archived(tmp_path / "new", "messages")) == wanted
     assert set(archived(tmp_path / "new", "ledger")) < {row[0] for row in ledger}
@@ -84,7 +97,7 @@ def test_a_month_moves(months: House, tmp_path: Path) -> None:
         assert len(ids(months, table)) >= 20
     assert archive.unfinished(months.db) is None
     assert sorted(file.name for file in (tmp_path / "new").iterdir()) == [
-        "cdrs-2026-01.csv.gz", "ledger-2026-01.csv.gz", "messages-2026-01.csv.gz",
+        "cdrs-2026-01.csv.gz", "charges-2026-01.csv.gz", "ledger-2026-01.csv.gz", "messages-2026-01.csv.gz",
     ]  # fmt: skip
     assert all(file.stat().st_mode & 0o777 == 0o600 for file in (tmp_path / "new").iterdir())
 
@@ -94,7 +107,9 @@ def test_what_was_charged_is_carried_forward_a_row_a_user(months: House, tmp_pat
     archive.archive(months.db, JANUARY, tmp_path)
     carried = months.rows("SELECT user_id, msgid, comment FROM tb_ledger WHERE kind = 'carried' ORDER BY user_id")
     comment = "messages of 2026-01, archived"
-    assert carried == [(user, None, comment) for user in sorted((months.users["alice"], months.users["admin"]))]
+    assert carried == [
+        (user, None, comment) for user in sorted(months.users[name] for name in ("alice", "bob", "admin"))
+    ]
     assert dict(months.rows("SELECT user_id, SUM(amount) FROM tb_ledger GROUP BY user_id")) == before
     assert months.rows("SELECT amount FROM tb_ledger WHERE id = 1") == [(10**10,)]  # cash stays as it is
 
@@ -138,7 +153,7 @@ def test_a_message_that_waits_stays_until_it_is_final(months: House, tmp_path: P
     archive.archive(months.db, JANUARY, tmp_path)
     assert ids(months, "tb_cdrs", JANUARY) == ids(months, "tb_messages", JANUARY) == [waiting]
     assert archive.archive(months.db, JANUARY, tmp_path) is None  # nothing for it to do
-    assert len(list(tmp_path.glob("*.gz*"))) == 3
+    assert len(list(tmp_path.glob("*.gz*"))) == 4
     months.hear(f"p{waiting}")
     assert archive.archive(months.db, JANUARY, tmp_path) is not None
     assert ids(months, "tb_cdrs", JANUARY) == []

@@ -12,7 +12,7 @@ from voipsms.commands.output import Row, add_format, write_rows
 from voipsms.store import archive
 from voipsms.store.database import Database
 
-_ARCHIVED = ("month", "cdrs", "messages", "ledger", "left", "file")
+_ARCHIVED = ("month", *archive.COLUMNS, "left", "file")
 _PLANNED = ("month", "cdrs", "left")
 
 
@@ -62,5 +62,4 @@ def _run(db: Database, before: date, folder: Path) -> Iterator[Row]:
 
 
 def _told(note: archive.Note, left: int) -> Row:
-    counts = note.counts
-    return note.month, counts["cdrs"], counts["messages"], counts["ledger"], left, str(note.file("cdrs"))
+    return note.month, *note.counts.values(), left, str(note.file("cdrs"))

@@ -1,4 +1,4 @@
-"""Moves whole months of CDRs, with their messages and movements of money, from the tables to files.
+"""Moves whole months of CDRs, with their messages, resellers' charges and movements of money, from tables to files.
 
 The order is what makes it safe to be cut off anywhere: first nothing can change these rows any more (their parts go, so
 that no receipt finds them), then they are written and synced under a working name, then tb_settings says that the files
@@ -41,6 +41,7 @@ COLUMNS = {
         "id", "created", "direction", "door", "user_id", "gateway_id", "sender", "target", "text", "coding", "parts",
         "duration", "price", "cost", "currency", "client_ip", "message_class", "state", "reason", "comment", "changed",
     ),
+    "charges": ("message_id", "level", "user_id", "price", "refunded"),
     "ledger": ("id", "user_id", "msgid", "kind", "amount", "created", "comment"),
 }  # fmt: skip
 T = TypeVar("T")
@@ -194,6 +195,7 @@ def _write(db: Database, month: Month, folder: Path) -> Note | None:
             for table, rows in (
                 ("cdrs", page),
                 ("messages", db.read_batch("messages_of", wanted)),
+                ("charges", db.read_batch("all_charges_of", wanted)),
                 ("ledger", db.read_batch("movements_of", wanted)),
             ):
                 files[table](rows)
