@@ -53,8 +53,8 @@ class Preparation:
 
     def configure(self, settings: GlobalSettings, bill_to: str, plan: DialPlan | None) -> None:
         self._settings, self._bill_to, self.plan = settings, bill_to, plan
-        adds = settings.smssignature or settings.smsadvprefix or settings.smsadv
-        self._always = bool(adds or plan)
+        self._adds = bool(settings.smssignature or settings.smsadvprefix or settings.smsadv)
+        self._always = self._adds or plan is not None
 
     @property
     def active(self) -> bool:
@@ -71,7 +71,7 @@ class Preparation:
         ready = self.ruled(submission, account, trace)
         if self.plan is not None:
             ready = replace(ready, submission=await self._rewritten(ready.submission, account, self.plan))
-        return self.adorned(ready, account)
+        return self.adorned(ready, account) if self._adds else ready
 
     def _account(self, submission: Submission) -> Account | None:
         names = (*submission.payers, self._bill_to)
