@@ -71,17 +71,20 @@ class Ways:
         return sorted((gateway for gateway in found if gateway in self._queues), key=self._is_out)
 
     def _by_cost(self, asked: Asked) -> list[GatewayId]:
-        cost_of = costs_of(self._directory, self.settings, asked)
-        groups = within_ceilings(self._directory.routes.matching(asked), cost_of)
+        groups = self._directory.routes.matching(asked)
+        named = (route.gateway_id for equals in groups for route in equals)
+        costs = costs_of(self._directory, self.settings, asked, named)
+        if self._directory.routes.have_ceilings:
+            groups = within_ceilings(groups, costs)
         found = [gateway for gateway in gateways(groups, self._in_flight, self._draw) if gateway in self._queues]
         if self.settings.lcr:
-            found = cheapest_first(found, asked.target, cost_of, self._held)
+            found = cheapest_first(found, asked.target, costs, self._held)
         return sorted(found, key=self._is_out)
 
     def _cheapest_of_all(self, asked: Asked) -> list[GatewayId]:
         """There are no routes to choose from."""
-        cost_of = costs_of(self._directory, self.settings, asked)
-        return sorted(cheapest_first(self._queues, asked.target, cost_of, self._held), key=self._is_out)
+        costs = costs_of(self._directory, self.settings, asked, self._queues)
+        return sorted(cheapest_first(self._queues, asked.target, costs, self._held), key=self._is_out)
 
     def _by_routes(self) -> bool:
         """-1 guesses: by routes where there are any."""

@@ -45,9 +45,10 @@ class Candidates:
 
     def routes(self, asked: Asked) -> Iterator[Line]:
         """Every route, the matching ones first in their order, each with why it is or isn't taken."""
-        cost_of, place = costs_of(self.directory, self.settings, asked), 0
-        for route in (route for equals in self.directory.routes.matching(asked) for route in equals):
-            if above_ceiling(route, cost_of):
+        matching, place = [route for equals in self.directory.routes.matching(asked) for route in equals], 0
+        costs = costs_of(self.directory, self.settings, asked, (route.gateway_id for route in matching))
+        for route in matching:
+            if above_ceiling(route, costs):
                 yield f"route {route.id}", f"matches, but it costs more than the ceiling: {self._route(route)}"
                 continue
             place += 1
@@ -92,7 +93,7 @@ class Candidates:
             yield "in the routes' order"
         elif short := self.windows.measured(gateway, asked.target).shortfall(floors(settings)):
             yield f"held back: {_BELOW[short].format(settings)}"
-        elif costs_of(self.directory, settings, asked)(gateway) == UNKNOWN:
+        elif costs_of(self.directory, settings, asked, (gateway,))[gateway] == UNKNOWN:
             yield "behind those whose cost is known"
         else:
             yield "by its cost"
