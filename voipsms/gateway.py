@@ -229,7 +229,12 @@ class Gateway:
             self.journal, self._reader, self.accounts, self.queues, self._node.number, self._room, self._expire,
             lambda: self.config.database,
         )  # fmt: skip
-        for name, work in (("upkeep", self._upkeep.run), ("prices", self.prices.run), ("measures", self.measures.run)):
+        self._stack.push_async_callback(self.alerts.close)
+        works = {
+            "upkeep": self._upkeep.run, "prices": self.prices.run, "measures": self.measures.run,
+            "conditions": self.conditions.run,
+        }  # fmt: skip
+        for name, work in works.items():
             self._run(name, work)
             self._stack.push_async_callback(self._end, name)
 
