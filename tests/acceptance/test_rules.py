@@ -244,6 +244,40 @@ def test_enable_and_disable_hold_at_once_and_import_adds(started: House) -> None
         sees(softswitch, MOBILE, 202)
 
 
+SLOW = """
+[[rule]]
+name = "slow"
+when = [{ field = "text", matches = '(a+)+$' }]
+then = [{ do = "stop" }]
+
+[[rule]]
+name = "slow request"
+when = [{ field = "number", matches = '(a+)+$' }]
+then = [{ do = "answer", code = 410 }]
+"""
+
+
+def test_a_pattern_that_could_run_for_ever_refuses_its_message_alone(started: House) -> None:
+    gateway = started.gateway
+    before = gateway.command("rule", "export")
+    import_rules(gateway, SLOW)
+    evil = "a" * 60 + "!"
+    with Phone(gateway.sip_port) as softswitch:
+        sees(softswitch, "a", 410)
+        answer = softswitch.send(MOBILE, evil)
+        assert (answer.status, answer.headers.get("Reason")) == (
+            403, 'SIP;cause=403;text="A rule takes too long on this message"',
+        )  # fmt: skip
+        answer = softswitch.send(evil)
+        assert (answer.status, answer.headers.get("Reason")) == (
+            403, 'SIP;cause=403;text="A rule takes too long on this request"',
+        )  # fmt: skip
+        assert softswitch.send(MOBILE).status == 202
+        assert gateway.metric("voipsms_rules_total", action="match", outcome="slow") == 2
+        import_rules(gateway, before)
+        sees(softswitch, "36901112233", 403)
+
+
 # -- numbers and texts --------------------------------------------------------------------------------------------
 
 PROCEDURE = """CREATE PROCEDURE v_dialplansms(

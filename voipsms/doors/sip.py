@@ -104,6 +104,7 @@ class SipDoor:
         try:
             answer = apply(self._directory.rules.of_requests, _facts(incoming.request)).answer
         except Slow as error:
+            metrics.count("rules", "match", "slow")
             log.error("a request is refused, since a rule takes too long on it", rule=error.rule)
             answer = (403, "A rule takes too long on this request")
         if answer is None:
