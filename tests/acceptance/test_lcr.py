@@ -117,7 +117,7 @@ def test_never_below_cost(running: tuple[House, SmscCommand]) -> None:
     at, dear = running
     ran = at.gateway.run("explain", "--user", "bench", "--to", f"{LOSS}1111", "Hello")
     assert ran.returncode == 1
-    assert "left out: it would be sold below cost, for 0.1 USD" in ran.stdout
+    assert "left out: it would be sold below cost, for 0.10 USD" in ran.stdout
     assert "It would be sold below cost (no_gateway, SIP 480)" in ran.stdout
     with Phone(at.gateway.sip_port) as phone:
         refused = phone.send(f"{LOSS}1111")
