@@ -91,13 +91,16 @@ class Ledger:
 
     def refusal(self, message: Message) -> Refused | None:
         """Why it can't be charged: nobody goes below what is theirs."""
-        if any(self._counters[user].sent >= self._limits[user] for user in message.counted if user in self._limits):
+        if message.counted and any(map(self._is_full, message.counted)):
             return MonthlyLimit()
         if not self._affords(message.user_id, message.price):
             return NoCredit()
-        if any(not self._affords(user, price) for user, price in message.charges):
+        if message.charges and not all(self._affords(user, price) for user, price in message.charges):
             return NoResellerCredit()
         return None
+
+    def _is_full(self, user: UserId) -> bool:
+        return user in self._limits and self._counters[user].sent >= self._limits[user]
 
     def _affords(self, user: UserId, price: int) -> bool:
         account = self._accounts.get(user)
