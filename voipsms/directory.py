@@ -61,15 +61,11 @@ class Account:
     levels: tuple[Account, ...] = ()  # the resellers above it, nearest first
     counted: tuple[UserId, ...] = ()  # who of them all has a limit of messages a month
     fault: str = ""  # why nobody can be billed by its resellers
+    gateway: GatewayId | None = None  # which comes before those that routes find
 
     @property
     def reseller(self) -> UserId | None:
         return self.terms.reseller if self.terms else None
-
-    @property
-    def gateway(self) -> GatewayId | None:
-        """Which comes before those that routes find."""
-        return self.terms.gateway if self.terms else None
 
     def expired(self, now: Millis) -> bool:
         return self.terms is not None and 0 < self.terms.expires <= now
@@ -130,7 +126,7 @@ class Directory:
         account.ha1 = {name: value for name, value in (("MD5", md5), ("SHA-256", sha256)) if value}
         account.numbers = numbers
         account.group, account.packet = "", DEFAULT_PACKET
-        account.terms, account.levels, account.counted, account.fault = None, (), (), ""
+        account.terms, account.gateway, account.levels, account.counted, account.fault = None, None, (), (), ""
         return account
 
     def _set_options(self, options: Iterable[tuple[Any, ...]]) -> None:
@@ -142,7 +138,8 @@ class Directory:
         bound = []
         for user_id, *terms in rows:
             if account := self.by_id.get(user_id):
-                account.terms = Terms(*terms)
+                account.terms = found = Terms(*terms)
+                account.gateway = found.gateway
                 bound.append(account)
         for account in bound:
             try:
