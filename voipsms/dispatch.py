@@ -209,7 +209,7 @@ class GatewayQueue:
         if not self._journal.may_work():
             return self._wake_in(0.2) if self._waiting or self._ready else None
         now = time.monotonic()
-        if not self.fitness.look(now):
+        if self.fitness.barred and not self.fitness.look(now):
             self._hold(now)
         elif not self.connector.ready:
             self._clear_out(now)

@@ -31,7 +31,8 @@ class Line(Protocol):
 class Idle:
     """Of a gateway that this process doesn't run."""
 
-    usable = True
+    def __init__(self, usable: bool = True) -> None:
+        self.usable = usable
 
     def __len__(self) -> int:
         return 0

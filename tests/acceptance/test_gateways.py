@@ -80,6 +80,11 @@ def test_paused_and_resumed(engine: str, tmp_path: Path, request: pytest.Fixture
         other.saw(2)
         assert at.smsc.submits() == []
         assert listed(gateway)["default"]["reason"] == "paused by hand"
+        lines = {
+            row["step"]: row["result"] for row in gateway.table("explain", "--user", "bench", "--to", TARGET, "Hi")
+        }
+        assert lines["gateway second"] == "chosen"
+        assert lines["gateway default"] == "not chosen, takes nothing now: paused by hand"
         gateway.command("gateway", "resume", "default")
         seen(gateway, "default", "up")
         send(gateway)

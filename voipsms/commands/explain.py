@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace, _SubParsersAction
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from voipsms.accept import accept
 from voipsms.commands.candidates import Candidates, Line, measured
@@ -22,6 +22,7 @@ from voipsms.preparation import Preparation, Ready, chosen_first
 from voipsms.quality import Windows
 from voipsms.routing import Asked
 from voipsms.sms.numbers import read_number
+from voipsms.store import gateways
 from voipsms.store.ids import now_millis
 from voipsms.store.open import engine_for
 from voipsms.store.select import DatabaseSelector
@@ -54,8 +55,8 @@ def _explain(arguments: Namespace) -> int:
         ready, before = run(prepare(config, directory, submission))
         if isinstance(ready, Ready) and ready.submission.target != submission.target:
             directory = directory_for(db, config, ready.submission.target, ids)
-        windows = measured(db, config)
-    lines, refused = run(_lines(config, ready, directory, known, windows))
+        windows, away = measured(db, config), gateways.unusable(db)
+    lines, refused = run(_lines(config, ready, directory, known, windows, away))
     write_rows(arguments.format, ("step", "result"), [*before, *lines])
     return int(refused)
 
@@ -66,7 +67,7 @@ def _refused(refusal: Refused) -> Line:
 
 async def _lines(
     config: Config, ready: Ready | Refused, directory: Directory, known: dict[GatewayId, GatewaySettings],
-    windows: Windows,
+    windows: Windows, away: Mapping[int, str],
 ) -> tuple[list[Line], bool]:  # fmt: skip
     """And whether it would be refused."""
     if isinstance(ready, Refused):
@@ -74,7 +75,8 @@ async def _lines(
     submission = ready.submission
     number = read_number(submission.target, config.sms.country)
     lines = [("target", f"{number.digits or submission.target}: {number.kind.value}")]
-    routed = Ways(directory, dict.fromkeys(known, Idle()), config.sms, draw=lambda: 0.5, held=windows.held)
+    idle = {gateway_id: Idle(gateway_id not in away) for gateway_id in known}
+    routed = Ways(directory, idle, config.sms, draw=lambda: 0.5, held=windows.held)
     candidates = Candidates(directory, config.sms, known, windows, ready.gateway)
     ways = _Shown(chosen_first(routed, ready.gateway, known), candidates)
     try:
@@ -85,7 +87,7 @@ async def _lines(
     _, credit = Preparation(directory, config.sms, "").credited(ready, message)
     lines += [("credit", f"{decimal(credit)} {message.currency} for the advertisement")] if credit else []
     lines += [*_decisions(message, directory, config.sms), *ways.lines(message.gateway_id)]
-    lines += _gateways(message, known)
+    lines += _gateways(message, known, away)
     lines += await _requests(config, message, known[message.gateway_id])
     return lines, False
 
@@ -123,9 +125,10 @@ def _decisions(message: Message, directory: Directory, settings: GlobalSettings)
     yield "cost", f"{decimal(message.cost)} {message.currency} ({reason(owed, 'nothing')})"
 
 
-def _gateways(message: Message, known: dict[GatewayId, GatewaySettings]) -> Iterator[Line]:
+def _gateways(message: Message, known: dict[GatewayId, GatewaySettings], away: Mapping[int, str]) -> Iterator[Line]:
     for gateway_id, settings in known.items():
-        yield f"gateway {settings.name}", "chosen" if gateway_id == message.gateway_id else "not chosen"
+        why = f", takes nothing now: {away[gateway_id]}" if gateway_id in away else ""
+        yield f"gateway {settings.name}", ("chosen" if gateway_id == message.gateway_id else "not chosen") + why
 
 
 async def _requests(config: Config, message: Message, settings: GatewaySettings) -> list[Line]:

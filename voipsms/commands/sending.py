@@ -18,6 +18,7 @@ from voipsms.store.accounts import ADMIN, ensure_gateways
 from voipsms.store.commit import Commit
 from voipsms.store.database import Database
 from voipsms.store.entries import Accept
+from voipsms.store.gateways import unusable
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.node import is_dead
 from voipsms.store.orphans import Orphans
@@ -116,7 +117,8 @@ def _store(db: Database, ids: IdSource, config: Config, ready: Ready) -> Message
     with db.transaction():
         gateways = ensure_gateways(db, ids, [g.name for g in config.gateways], config.sms.currency)
         directory = directory_for(db, config, ready.submission.target, gateways)
-        known = dict.fromkeys(gateways.values(), Idle())
+        away = unusable(db)
+        known = {gateway_id: Idle(gateway_id not in away) for gateway_id in gateways.values()}
         ways = chosen_first(Ways(directory, known, config.sms), ready.gateway, known)
         message = accept(ready.submission, directory, config.sms, ways, "", MessageId(ids.next()), now_millis())
         message, credit = Preparation(directory, config.sms, "").credited(ready, message)

@@ -94,13 +94,27 @@ def write_states(db: Database, node: int, seen: Sequence[tuple[GatewayId, Seen]]
     return 1
 
 
+def _seen(db: Database) -> defaultdict[int, list[tuple[int, Seen]]]:
+    """By gateway: what each living process sees."""
+    seen: defaultdict[int, list[tuple[int, Seen]]] = defaultdict(list)
+    for gateway_id, node, state, reason, since in db.read("gateway_states", now=now_millis()):
+        seen[gateway_id].append((node, Seen(state, reason, Millis(since))))
+    return seen
+
+
+def unusable(db: Database) -> dict[int, str]:
+    """The gateways that take nothing new now, with why: paused, or up in no process that is alive."""
+    found = {gateway_id: one[0][1].reason for gateway_id, one in _seen(db).items() if not _is_up(one)}
+    return found | dict.fromkeys(paused(db), "paused by hand")
+
+
+def _is_up(seen: Sequence[tuple[int, Seen]]) -> bool:
+    return any(one.state == "up" for _, one in seen)
+
+
 def known(db: Database) -> defaultdict[int, Known]:
     """By gateway."""
-    now = now_millis()
-    by_hand = paused(db)
-    seen: defaultdict[int, list[tuple[int, Seen]]] = defaultdict(list)
-    for gateway_id, node, state, reason, since in db.read("gateway_states", now=now):
-        seen[gateway_id].append((node, Seen(state, reason, Millis(since))))
+    now, by_hand, seen = now_millis(), paused(db), _seen(db)
     counts: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])  # waiting, in flight, sent
     for gateway_id, stage, messages in db.read("gateway_queues"):
         counts[gateway_id][0 if stage == Stage.WAITING else 1] += messages
