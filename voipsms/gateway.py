@@ -118,7 +118,7 @@ class Gateway:
         self.journal = Journal(engine, self._node, self.ids, self, lease=lease, refund=config.sms.smsrefund)
         self.journal.start()
         self._stack.push_async_callback(self.journal.close)
-        self.measures = Measures(self._reader, self.journal)
+        self.measures = Measures(self._reader, self.journal, name=self._gateway_name)
         self.measures.configure(config.sms)
         await self.measures.exchange()
         self._stack.push_async_callback(self.measures.close)
@@ -190,6 +190,10 @@ class Gateway:
     async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
         """Inbox: a message from a phone. Nobody can receive one here yet, so the provider has to keep it."""
         raise StoreError("messages from phones have nowhere to go here")
+
+    def _gateway_name(self, gateway_id: GatewayId) -> str:
+        queue = self.queues.get(gateway_id)
+        return queue.settings.name if queue is not None else str(gateway_id)
 
     def _expire(self) -> int:
         return self.config.sms.smsexpire * 60_000

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from voipsms.config import GlobalSettings
 from voipsms.errors import StoreError
 from voipsms.log import get_logger
-from voipsms.model import Millis
-from voipsms.quality import Floors, Windows, known_spans, span_of
+from voipsms.model import GatewayId, Millis
+from voipsms.quality import Floors, Key, Windows, known_spans, span_of
 from voipsms.store import quality
 from voipsms.store.entries import Outcome
 from voipsms.store.ids import now_millis
@@ -18,6 +20,7 @@ from voipsms.store.journal import Journal
 from voipsms.store.reader import Reader
 
 ROUND: Final = 10.0  # seconds between two exchanges with the table
+SHOWN: Final = 10  # prefixes in a line of the log
 
 log = get_logger("quality")
 
@@ -29,8 +32,13 @@ def floors(settings: GlobalSettings) -> Floors:
 class Measures:
     """`run()` until cancelled. Without `lcr=1` nothing is measured."""
 
-    def __init__(self, reader: Reader, journal: Journal, clock: Callable[[], Millis] = now_millis) -> None:
+    def __init__(
+        self, reader: Reader, journal: Journal, clock: Callable[[], Millis] = now_millis,
+        name: Callable[[GatewayId], str] = str,
+    ) -> None:  # fmt: skip
         self.windows = Windows()
+        self._name = name
+        self._told: frozenset[Key] = frozenset()  # held back, as the log has it
         self._reader = reader
         self._journal = journal
         self._clock = clock
@@ -57,6 +65,16 @@ class Measures:
             await self._read()
         except StoreError as error:
             log.debug("what gateways are like can't be shared now", why=str(error))
+        self._tell()
+
+    def _tell(self) -> None:
+        held, told = frozenset(self.windows.held), self._told
+        self._told = held
+        for what, keys in (("held back", held - told), ("no longer held back", told - held)):
+            for gateway, of_gateway in groupby(sorted(keys), key=itemgetter(0)):
+                prefixes = [prefix for _, prefix in of_gateway]
+                shown = ", ".join(prefixes[:SHOWN]) + (" …" if len(prefixes) > SHOWN else "")
+                log.warning(what, gateway=self._name(gateway), prefixes=shown, count=len(prefixes))
 
     async def save(self) -> None:
         """Raises StoreError; then it is tried again with the next."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.core.house import house
 from tests.core.stage import Carrier
-from voipsms import quality
-from voipsms.config import GlobalSettings
+from voipsms import log, quality
+from voipsms.config import GlobalSettings, LogSettings
 from voipsms.errors import StoreError
 from voipsms.measures import Measures
 from voipsms.model import GatewayId, Millis, State, Submitted
@@ -248,3 +248,21 @@ async def test_without_lcr_nothing_is_measured(tmp_path: Path) -> None:
         await measures.exchange()
         assert at.rows("tb_quality") == []
         reader.close()
+
+
+async def test_what_is_held_back_is_told_once(tmp_path: Path) -> None:
+    async with house(tmp_path, Carrier(lambda part: Submitted("x", State.ENROUTE))) as at:
+        log.configure(LogSettings(file="v.log"), tmp_path)
+        reader, now = Reader(SqliteEngine(tmp_path / "house.db", 0.2)), [NOW]
+        measures = Measures(reader, at.journal, lambda: now[0], {A: "cheap"}.__getitem__)
+        measures.configure(LCR)
+        measures.windows.note([Outcome(A, f"{n:04d}", False) for n in range(12)], NOW)
+        await measures.exchange()
+        await measures.exchange()
+        now[0] = Millis(NOW + SPANS * SPAN)
+        await measures.exchange()
+        reader.close()
+    log.configure(LogSettings(), tmp_path)
+    held, free = (tmp_path / "v.log").read_text().splitlines()
+    assert all(word in held for word in (" held back", "cheap", '"0000, 0001,', "0009 …", "count=12"))
+    assert "no longer held back" in free
