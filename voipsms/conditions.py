@@ -24,6 +24,7 @@ from voipsms.store.journal import Journal
 from voipsms.store.reader import Reader
 
 POLL: Final = 0.5  # seconds
+KEEP: Final = 31  # days
 GONE: Final = frozenset({"down", "out"})  # states of which an operator wants to hear
 
 log = get_logger("gateways")
@@ -115,8 +116,8 @@ class Conditions:
         before = self._day.day
         self._paused, self._day = await self._reader.run(read)
         if before and self._day.day != before:
-            self._base, self._kept = {}, {}
-            await self._journal.run(lambda db: gateways.forget_days(db, self._day.day - 1))
+            self._base, self._kept = dict(self._day.own), {}  # where the clock was set, that day has begun already
+            await self._journal.run(lambda db: gateways.forget_days(db, self._day.day - KEEP))
         for gateway_id, fitness in self._fitness.items():
             barred = fitness.barred
             self._inform(gateway_id, fitness)
