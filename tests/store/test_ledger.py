@@ -260,6 +260,14 @@ def test_what_is_refused_is_not_counted(house: House) -> None:
     assert house.rows("SELECT sent FROM tb_terms WHERE monthly = 5") == [(0,)]
 
 
+def test_what_fails_stays_counted(house: House) -> None:
+    wants(house, monthly=5)
+    made = counted(house, "alice")
+    at(house, NOVEMBER, made)
+    house.commit(failure(made))
+    assert house.rows("SELECT sent FROM tb_terms WHERE monthly = 5") == [(1,)]
+
+
 def test_a_reseller_s_limit_is_for_all_who_buy_from_it(house: House) -> None:
     wants(house, "small", monthly=2)
     wants(house, "alice", monthly=9)

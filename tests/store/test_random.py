@@ -138,7 +138,7 @@ def test_the_tables_agree(engine: Engine, seed: int, refund: bool) -> None:
     states = {row[0] for row in house.rows("SELECT state FROM tb_messages")}
     assert states >= {"DELIVERED", "UNKNOWN", "REJECTED"}
     assert house.balance("small") >= 0 <= house.balance("big")
-    assert len(house.rows("SELECT DISTINCT refunded FROM tb_charges")) == 2
+    assert house.rows("SELECT refunded FROM tb_charges WHERE price > 0")
     counted = house.rows("SELECT COUNT(*) FROM tb_charges WHERE level = 1")[0][0]
     assert house.rows("SELECT sent FROM tb_terms WHERE monthly = 150") == [(counted,)]
     house.check()
