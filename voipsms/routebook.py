@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from voipsms import timetable
@@ -16,6 +17,7 @@ from voipsms.sms.numbers import Kind
 from voipsms.store.routes import NewRoute, RouteError
 
 LONGEST_PATTERN: Final = 255  # characters
+KNOWN: Final = 20_000  # routes that need not be compiled again whenever an account changes
 KINDS: Final = ("mobile", "phone", "short", "name")
 
 log = get_logger("routes")
@@ -43,6 +45,7 @@ class Whole:
             return False
 
 
+@lru_cache(maxsize=KNOWN)
 def compile_route(row: tuple[Any, ...]) -> Route:
     """A row of the statement `routes`. Raises RouteError."""
     (route_id, prefix, pattern, country, kind, user_id, group, sender, table, priority, weight, gateway_id, ceiling) = (
