@@ -84,6 +84,12 @@ def test_every_level_pays_its_price(gateway: Gateway, phone: Phone) -> None:
     ledger_holds(gateway)
 
 
+def test_explain_says_what_each_level_pays(gateway: Gateway) -> None:
+    steps = {row["step"]: row["result"] for row in gateway.table("explain", "--user", "alice", "--to", TARGET, "Hello")}
+    found = [(step, result.split()[0]) for step, result in steps.items() if step.startswith("reseller")]
+    assert found == [("reseller small", "0.03"), ("reseller big", "0.02")]
+
+
 def test_a_gateway_of_its_own_and_what_a_failure_gives_back(gateway: Gateway, phone: Phone) -> None:
     """The one that refuses everything."""
     gateway.command("user", "set", "alice", "--gateway", "refusing")

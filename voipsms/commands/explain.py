@@ -121,6 +121,9 @@ def _decisions(message: Message, directory: Directory, settings: GlobalSettings)
     paid = price(directory, settings, account, message.target, message.parts, message.created)
     amount = f"{decimal(message.price)} {message.currency}"
     yield "price", f"{amount} for {units}{message.duration} s ({reason(paid)})"
+    for reseller, charged in zip(account.levels, message.charges, strict=True):
+        paid = price(directory, settings, reseller, message.target, message.parts, message.created)
+        yield f"reseller {reseller.name}", f"{decimal(charged[1])} {message.currency} ({reason(paid)})"
     owed = cost(directory, settings, message.gateway_id, message.target, message.parts, message.created)
     yield "cost", f"{decimal(message.cost)} {message.currency} ({reason(owed, 'nothing')})"
 
