@@ -105,3 +105,10 @@ def test_whole() -> None:
     )
     assert (route.id, route.gateway_id, route.kind, route.user_id, route.group) == (7, B, Kind.MOBILE, 1, "g")
     assert (route.priority, route.weight, route.ceiling) == (1, 3, None)
+
+
+def test_a_route_that_is_as_it_was_is_not_compiled_again() -> None:
+    """Else each change of an account would stop everything until thousands of patterns are."""
+    whole = row(7, B, pattern=r"36\d+")
+    assert compile_route(whole) is compile_route((*whole,))
+    assert compile_route(whole) is not compile_route(row(7, B, pattern=r"36\d*"))
