@@ -24,7 +24,7 @@ from voipsms.cli import main
 
 CDR_KEYS = [
     "id", "msgid", "type", "direction", "user", "from", "to", "gateway", "start", "duration", "parts", "price", "cost",
-    "currency", "state", "reason", "comment", "margin", "ledger",
+    "currency", "state", "reason", "comment",
 ]  # fmt: skip
 COMMANDS = (
     "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user credit", "send",

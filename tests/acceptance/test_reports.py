@@ -157,7 +157,7 @@ def test_an_unknown_account_is_one_line(house: House) -> None:
 
 
 def test_cdrs_have_margin_and_ledger(house: House) -> None:
-    rows = house.gateway.cdrs("--to", "2025-12-02", "--user", "alice")
+    rows = house.gateway.cdrs("--to", "2025-12-02", "--user", "alice", "--all-fields")
     assert {(row["price"], row["cost"], row["margin"]) for row in rows} == {
         (Decimal("0.05"), Decimal("0.03"), Decimal("0.02")), (0, 0, 0),
     }  # fmt: skip

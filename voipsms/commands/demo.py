@@ -143,7 +143,7 @@ def _state(config: Config) -> State:
 
 def _show(config: Config) -> None:
     with database(config) as db:
-        cdr = dict(zip(CDR, next(cdrs(db, _EVERYTHING)), strict=True))
+        cdr = dict(zip(CDR, next(cdrs(db, _EVERYTHING)), strict=False))
         balance = next(row[4] for row in db.read("list_users") if row[1] == USER)
     say("CDR", " ".join(f"{name}={cdr[name]}" for name in ("from", "to", "duration", "parts", "price", "state")))
     say("money", f"{USER} has {decimal(balance)} EUR")

@@ -17,8 +17,9 @@ _END_OF_TIME = 1 << 62
 
 CDR = (
     "id", "msgid", "type", "direction", "user", "from", "to", "gateway", "start", "duration", "parts", "price", "cost",
-    "currency", "state", "reason", "comment", "margin", "ledger",
+    "currency", "state", "reason", "comment",
 )  # fmt: skip
+ALL_FIELDS = (*CDR, "margin", "ledger")  # what is left of the price, ids of the movements of money
 
 
 def when(text: str) -> int:
@@ -37,6 +38,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     cdr.add_argument("--user", default="", metavar="U")
     cdr.add_argument("--gateway", default="", metavar="G")
     cdr.add_argument("--type", choices=("SMS", "CALL"), default="")
+    cdr.add_argument("--all-fields", action="store_true", help="margin and the ids of ledger rows, too")
     add_format(cdr)
     cdr.set_defaults(run=_cdr)
     ledger = parsers.add_parser("ledger", help="the money").add_subparsers(required=True, metavar="COMMAND")
@@ -53,12 +55,16 @@ def account_id(db: Database, name: str) -> int:
 
 def _cdr(arguments: Namespace) -> int:
     with database(read_config(arguments)) as db:
-        write_rows(arguments.format, CDR, cdrs(db, arguments))
+        rows = cdrs(db, arguments)
+        if arguments.all_fields:
+            write_rows(arguments.format, ALL_FIELDS, rows)
+        else:
+            write_rows(arguments.format, CDR, (row[: len(CDR)] for row in rows))
     return 0
 
 
 def cdrs(db: Database, which: Namespace) -> Iterator[Row]:
-    """As CDR names them. `which`: start, stop, user, gateway, type."""
+    """As ALL_FIELDS names them. `which`: start, stop, user, gateway, type."""
     user_id, gateway_id = account_id(db, which.user), account_id(db, which.gateway)
     for row in read_cdrs(db, Which(which.start, which.stop, user_id, gateway_id, which.type)):
         price, cost, movements = row[11], row[12], row[17] or ""
