@@ -27,9 +27,11 @@ CDR_KEYS = [
     "currency", "state", "reason", "comment",
 ]  # fmt: skip
 COMMANDS = (
-    "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user credit", "send",
-    "explain", "cdr", "report", "archive", "route", "route add", "route list", "route del", "rule", "rule list",
+    "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user set", "user credit", "send",
+    "explain", "cdr", "report", "archive", "route", "route add", "route list", "route del", "route import", "rule", "rule list",
     "rule import", "rule export", "rule enable", "rule disable", "advert", "advert add", "advert list", "advert del",
+    "gateway", "gateway list", "gateway pause", "gateway resume", "price", "price import", "price add", "price list",
+    "price quote", "group set", "group list",
     "ledger", "ledger check", "smsc", "demo",
 )  # fmt: skip
 
@@ -201,18 +203,9 @@ def test_users(idle: Gateway) -> None:
     assert idle.command("user", "credit", "alice", "-0.25") == "user alice: balance 10.25\n"
     rows = {row["name"]: row for row in idle.table("user", "list")}
     assert list(rows["alice"]) == [
-        "id",
-        "name",
-        "type",
-        "enabled",
-        "balance",
-        "limit",
-        "currency",
-        "numbers",
-        "created",
-        "group",
-        "packet",
-    ]
+        "id", "name", "type", "enabled", "balance", "limit", "currency", "numbers", "created", "group", "packet",
+        "reseller", "expires", "monthly", "sent", "previous", "lastsent", "gateway",
+    ]  # fmt: skip
     assert (rows["alice"]["balance"], rows["alice"]["limit"]) == (Decimal("10.25"), Decimal("2.5"))
     assert (rows["alice"]["numbers"], rows["admin"]["type"]) == ("36201110001 36201110002", "admin")
     ledger_holds(idle)
