@@ -5,7 +5,8 @@ import pytest
 
 from tests.core.stage import Carrier, Paper, Script, queue, settle, until
 from tests.core.world import message
-from voipsms.dispatch import Allowance, GatewayQueue, Outgoing
+from voipsms.allowance import Allowance
+from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError, SubmitFailed, SubmitRefused, Throttled
 from voipsms.model import Part, State, Submitted
 from voipsms.store.entries import Doubt, Entry, Fail, Postpone, Start, Take
