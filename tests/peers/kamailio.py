@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -57,3 +59,10 @@ class Kamailio(Program):
 
     def ready(self) -> bool:
         return answers_options(self.port)
+
+    def stop(self, seconds: float = 15.0) -> int:
+        """Its shutdown hangs now and then (5.6: a child that waits for a lock); it is killed then, and how it ends says
+        nothing of us."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return super().stop(seconds)
+        return self.process.returncode

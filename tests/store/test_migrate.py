@@ -135,3 +135,38 @@ def test_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(voipsms("db", "status", "--format", "json")) == [
         {"engine": "sqlite", "schema": newest, "newest": newest}
     ]
+
+
+SCHEMA = {
+    "sqlite": "SELECT m.name, p.name FROM sqlite_master AS m JOIN pragma_table_info(m.name) AS p"
+    " WHERE m.type = 'table'",
+    "mysql": "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE()",
+}
+INDEXES = {
+    "sqlite": "SELECT m.tbl_name, p.name FROM sqlite_master AS m JOIN pragma_index_info(m.name) AS p"
+    " WHERE m.type = 'index' AND m.name LIKE 'ix_%'",
+    "mysql": "SELECT table_name, column_name FROM information_schema.statistics WHERE table_schema = DATABASE()"
+    " AND index_name LIKE 'ix_%'",
+}
+
+
+def _told(engine: Engine, statement: str) -> set[tuple[str, str]]:
+    connection = engine.connect()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(statement)
+        return {(str(table), str(column)) for table, column in cursor.fetchall()}
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("statements", [SCHEMA, INDEXES], ids=["columns", "indexes"])
+def test_both_engines_come_to_the_same_schema(tmp_path: Path, mysql_url: str, statements: dict[str, str]) -> None:
+    found = []
+    for engine in (SqliteEngine(tmp_path / "voipsms.db", BUSY), mariadb_engine(mysql_url)):
+        db = Database(engine)
+        migrate.upgrade(db)
+        db.close()
+        found.append(_told(engine, statements[engine.name]))
+    assert found[0] == found[1]
+    assert len(found[0]) >= 5
