@@ -25,6 +25,7 @@ from voipsms.errors import (
 )
 from voipsms.fitness import Fitness
 from voipsms.gateway_settings import GatewaySettings
+from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
 from voipsms.outgoing import Log, Writer
 from voipsms.outgoing import Outgoing as Outgoing
@@ -46,6 +47,9 @@ Reroutes = Callable[["Outgoing"], "tuple[GatewayQueue, Message] | None"]
 _ELSEWHERE = (GatewayDown, RefusedHere)  # at once; after its retries SubmitFailed, too
 _FAULTS = (GatewayDown, SubmitFailed, OutcomeUnknown)  # of the gateway rather than of the message
 _WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, RefusedHere, SubmitRefused)
+
+
+log = get_logger("dispatch")
 
 
 class GatewayQueue:
@@ -314,6 +318,10 @@ class GatewayQueue:
         except SubmitError as error:
             outgoing.under_way -= 1
             self._meet(outgoing, error)
+        except Exception:  # a task's root: a connector's own fault, which may have sent it
+            log.exception("a connector has failed", gateway=self.settings.name, id=outgoing.message.id)
+            outgoing.under_way -= 1
+            self._meet(outgoing, OutcomeUnknown("A fault of this program"))
         else:
             outgoing.under_way -= 1
             del outgoing.left[part.number]

@@ -322,3 +322,21 @@ def test_rate(tps: float, asked: int, allowed: int) -> None:
 def test_rate_over_time() -> None:
     allowance = Allowance(50)
     assert sum(allowance.take(100 + n / 1000) for n in range(2000)) == pytest.approx(100, abs=2)
+
+
+async def test_a_connector_that_fails_by_its_own_fault_fails_its_message_alone() -> None:
+    def script(part: Part) -> Submitted:
+        if part.message.id == 1:
+            raise ZeroDivisionError
+        return OK
+
+    paper = Paper()
+    line = queue(Carrier(script), paper, settings={"on_unknown": "fail"})
+    line.add(Outgoing(message(1)))
+    line.add(Outgoing(message(2)))
+    await settle()
+    [fail], [take] = paper.of(Fail), paper.of(Take)
+    assert isinstance(fail, Fail)
+    assert isinstance(take, Take)
+    assert (fail.message.id, fail.state, fail.comment) == (1, State.UNKNOWN, "A fault of this program")
+    assert take.message.id == 2
