@@ -17,12 +17,10 @@ from urllib.parse import urlsplit
 from voipsms import metrics
 from voipsms.conditions import GONE
 from voipsms.config import Config
-from voipsms.connectors.exchange import Exchange
+from voipsms.connectors import webhook
 from voipsms.connectors.mail import word, write_mail
 from voipsms.connectors.smtp import SmtpServer
-from voipsms.connectors.template import Request
 from voipsms.errors import ConfigError, Refused, StoreError, SubmitError
-from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
 from voipsms.masking import HIDDEN, mask_number
 from voipsms.model import GatewayId, Millis, Submission
@@ -142,18 +140,7 @@ class Alerts:
             await server.close()
 
     async def _hook(self, target: str, alert: Alert) -> None:
-        url = urlsplit(target)
-        secure = url.scheme.lower() == "https"
-        settings = GatewaySettings(name=DOOR, timeout=SECONDS)
-        exchange = Exchange(
-            settings, self._config().folder, url.scheme.lower(), url.hostname or "", url.port or (443 if secure else 80)
-        )
-        try:
-            answer = await exchange.send(Request("POST", target, _HEADERS, in_json(alert)))
-        finally:
-            await exchange.close()
-        if not 200 <= answer.status < 300:
-            raise SubmitError(f"HTTP {answer.status}")
+        await webhook.post(target, in_json(alert), SECONDS)
 
     async def _sms(self, target: str, alert: Alert) -> None:
         submission = Submission(door=DOOR, payers=(ADMIN,), sender=SENDER, target=target, text=alert.text[:_LONGEST])
@@ -168,7 +155,6 @@ class Alerts:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-_HEADERS: Final = (("Content-Type", "application/json"),)
 _KINDS: Final[dict[str, Callable[[Alerts, str, Alert], Awaitable[None]]]] = {
     "mail": Alerts._mail, "webhook": Alerts._hook, "sms": Alerts._sms,
 }  # fmt: skip

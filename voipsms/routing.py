@@ -84,13 +84,15 @@ class Routes:
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         self._by_prefix: dict[str, list[Route]] = {}
+        self._count = 0
         self.have_ceilings = False
         for route in sorted(routes, key=attrgetter("priority", "id")):
             self._by_prefix.setdefault(route.prefix, []).append(route)
+            self._count += 1
             self.have_ceilings |= route.ceiling is not None
 
     def __len__(self) -> int:
-        return sum(map(len, self._by_prefix.values()))
+        return self._count
 
     def matching(self, asked: Asked) -> list[list[Route]]:
         """Groups of equals, best first."""
