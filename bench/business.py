@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from bench import reports
 from bench.measure import Figures
 from bench.ours import OUTSTANDING, folder_of_its_own, started
 from tests.acceptance.rig import ask
@@ -138,6 +139,17 @@ def _mariadb_numbers(first: int) -> str:
     return f"seq_{first}_to_{first + _GROUP - 1}"
 
 
+def month_report(_: int) -> Figures:
+    """A month's report by day over a million CDRs, as a command takes it; the median of three is p50."""
+    with folder_of_its_own() as folder:
+        gateway = Gateway(folder)
+        gateway.command("db", "upgrade")
+        reports.furnish(gateway, "sqlite", reports.CDRS)
+        seconds = reports.measure(gateway, ("--by", "day"), 3)
+    return Figures("report", reports.CDRS, reports.CDRS / seconds, 0.0, 0.0, seconds * 1000, seconds * 1000, {})
+
+
 MEASUREMENTS: dict[str, Callable[[int], Figures]] = {
     "one_each": one_each, "furnished": furnished, "stored_sqlite": stored_sqlite, "stored_mariadb": stored_mariadb,
+    "report": month_report,
 }  # fmt: skip
