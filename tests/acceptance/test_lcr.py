@@ -51,7 +51,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, S
         SmscCommand(folder) as dear,
         house(folder, smsc=("--state", "UNDELIV"), changes=changes(dear), users=furnish) as at,
     ):
+        wait_until(
+            lambda: {row["state"] for row in at.gateway.table("gateway", "list")} == {"up"}, "both up", pause=0.2
+        )
         yield at, dear
+
+
+def states(gateway: Gateway) -> set[str]:
+    return {row["state"] for row in gateway.table("gateway", "list")}
 
 
 def explained(gateway: Gateway, target: str) -> dict[str, str]:

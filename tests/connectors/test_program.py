@@ -74,7 +74,7 @@ async def test_arguments_stdin_folder_and_environment(tmp_path: Path, monkeypatc
     assert json.loads(str(found["stdin"])) == {
         "tonum": "36209876543", "fromnum": "ACME", "fromid": "1", "message": text, "smsid": "1", "smscounter": "1",
         "gatewayid": "2", "clientip": "", "user": "u", "password": "", "apikey": "", "option": "", "parts": "1",
-        "dcs": "0", "unicode": "", "binary": "", "octets": "", "udh": "",
+        "dcs": "0", "unicode": "", "binary": "", "octets": "", "udh": "", "mo": "0",
     }  # fmt: skip
     assert found["cwd"] == str(tmp_path)
     environment = found["env"]

@@ -171,3 +171,9 @@ def test_septets_and_octets() -> None:
     ]
     assert [n for n in range(0x20) if dcs.is_septets(n)] == [0, 1, 0x10, 0x11, 0x12, 0x13, 0x1C, 0x1D, 0x1E, 0x1F]
     assert [n for n in range(0x20) if dcs.is_octets(n)] == [2, 4, 0x14, 0x15, 0x16, 0x17]
+
+
+@pytest.mark.parametrize("text", ["\x1b", "a\x0eb", "日\x0f"])
+def test_a_text_cannot_change_the_character_set(text: str) -> None:
+    with pytest.raises(NotInAlphabet, match="would change the character set"):
+        dcs.encode_text(10, text)

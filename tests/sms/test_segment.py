@@ -210,7 +210,10 @@ def test_too_many_octets() -> None:
         cut_octets(bytes(134 * 255 + 1), 134)
 
 
-@given(st.text(max_size=300), st.integers(8, 40), st.sampled_from(["utf-16-be", "euc_jp", "iso2022_jp", "utf-8"]))
+TEXTS = st.text(st.characters(exclude_characters="\x1b\x0e\x0f"), max_size=300)  # which iso2022_jp shifts by
+
+
+@given(TEXTS, st.integers(8, 40), st.sampled_from(["utf-16-be", "euc_jp", "iso2022_jp", "utf-8"]))
 def test_cut_text(text: str, room: int, codec: str) -> None:
     text = text.encode(codec, "ignore").decode(codec)
     pieces = cut_text(text, lambda piece: piece.encode(codec), room)

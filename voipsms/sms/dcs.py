@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -159,12 +160,15 @@ def encode_text(data_coding: int, text: str) -> bytes:
     charset = "latin-1" if is_octets(data_coding) else charset
     if charset is None or (data_coding >= 0x10 and parse(data_coding).compressed):
         raise NotInAlphabet(f"no text can be coded for data_coding {data_coding}")
+    if charset == "iso2022_jp" and (shift := _SHIFTS.search(text)):
+        raise NotInAlphabet(f"U+{ord(shift[0]):04X} would change the character set of {charset}")
     try:
         return text.encode(charset)
     except UnicodeEncodeError as error:
         raise NotInAlphabet(f"U+{ord(text[error.start]):04X} is not in {charset}, data_coding {data_coding}") from None
 
 
+_SHIFTS = re.compile("[\x1b\x0e\x0f]")  # ISO/IEC 2022: ESC, SO, SI
 _ON_THE_AIR = {Coding.UCS2: "utf-16-be"}
 
 
