@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from voipsms import log
@@ -83,6 +83,9 @@ def test_levels_change_on_reload(configure: Configure, level: str, shown: str) -
 @pytest.mark.parametrize("shape", ["text", "json"])
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(value=st.text(st.characters(codec=None), max_size=30))
+@example("\u1680")
+@example("a\u2003b")
+@example("\u3000")
 def test_no_value_forges_a_line(configure: Configure, shape: str, value: str) -> None:
     lines = configure(format=shape, mask=False)
     before = len(lines()) if Path(log._sink.path or "").exists() else 0

@@ -32,7 +32,7 @@ _SHOWN_LEVEL = {"debug": "debug  ", "info": "info   ", "warning": "warning", "er
 
 # C0 and C1 controls, line and paragraph separators, bidirectional overrides, lone surrogates; and our own quoting.
 _ESCAPED = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"\\\\]')
-_BARE = re.compile('[^\x00-\x20\x7f-\xa0\u2028-\u202e\u2066-\u2069\ud800-\udfff"\\\\=]+').fullmatch
+_BARE = re.compile('[^\\s\x00-\x20\x7f-\xa0\u2028-\u202e\u2066-\u2069\ud800-\udfff"\\\\=]+').fullmatch
 
 
 class LogMethod(Protocol):
