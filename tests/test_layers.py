@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "voipsms"
 LAYERS = (  # from the bottom; only within DECISIONS may a part import its neighbours
     {"", "values"},
     {"errors", "ini", "masking", "model", "resources"},
-    {"providers", "senders", "timetable"},
+    {"csv_table", "providers", "senders", "timetable"},
     {"connectors.port", "gateway_settings", "money", "passwords", "patterns", "rating", "resellers"},
     {"config", "price_file"},
     {"log", "metrics"},

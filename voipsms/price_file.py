@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from voipsms.errors import VoipSmsError
+from voipsms.csv_table import Columns, Fault, read_lines
 from voipsms.ini import BadValue
 from voipsms.money import decimal
 from voipsms.rating import Price, Rate
@@ -24,12 +23,6 @@ SAME_PREFIX: Final = 100  # prices of one prefix
 MOST: Final = 5_000_000  # lines
 _PREFIX: Final = re.compile(rf"\+?([0-9]{{0,{LONGEST_PREFIX}}})")
 _AMOUNT: Final = re.compile(r"([0-9]{1,7})(?:\.([0-9]{1,6}))?")
-
-Fault = Callable[[int, str], None]  # number of the line, and what is wrong with it
-
-
-class PriceFileError(VoipSmsError):
-    """Nothing of the file can be used; the text says why."""
 
 
 class Line(Value, frozen=True):
@@ -100,11 +93,11 @@ _VALUES: Final[dict[str, Callable[[str], Any]]] = {
     "prefix": prefix, "valid_from": moment, "timetable": timetable, "valid_to": moment, "price": amount,
     "connect_fee": _optional_amount, "minimum": _optional_amount,
 }  # fmt: skip
-_NEEDED: Final = ("prefix", "price")
 _SAID_ALREADY: Final = ("packet", "service")  # by the command: a line may repeat it
 _READ_OVER: Final = ("name",)
 _NOTHING: Final = dict.fromkeys(Price._fields, "")
 COLUMNS: Final = (*_VALUES, *_SAID_ALREADY, *_READ_OVER)
+_COLUMNS: Final = Columns(COLUMNS, ("prefix", "price"), "prefix,price", MOST)
 
 
 def price_of(texts: dict[str, str]) -> Price:
@@ -123,53 +116,17 @@ def price_of(texts: dict[str, str]) -> Price:
 
 
 def read(lines: Iterable[str], packet: str, service: str, fault: Fault) -> list[Line]:
-    """The good lines, in the order of their prefixes. Raises PriceFileError where no line can be read."""
-    lines = iter(lines)
-    first = next(lines, "")
-    delimiter = ";" if ";" in first and "," not in first else ","
-    header = _header(first, delimiter)
+    """The good lines, in the order of their prefixes. Raises FileError where no line can be read."""
     said = {"packet": packet, "service": service}
-    return consistent(_good(csv.reader(lines, delimiter=delimiter, strict=True), header, said, fault), fault)
+
+    def line(number: int, texts: dict[str, str]) -> Line:
+        price = price_of(_checked(texts, said))
+        return Line(number, price, price.rate())
+
+    return consistent(read_lines(lines, _COLUMNS, line, fault), fault)
 
 
-def _header(first: str, delimiter: str) -> list[str]:
-    try:
-        header = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter, strict=True), [])]
-    except csv.Error as error:
-        raise PriceFileError(f"line 1: {error}") from error
-    for name in header:
-        if name not in COLUMNS:
-            raise PriceFileError(f"line 1: there is no column {name[:60]!r}, but {', '.join(COLUMNS)}")
-        if header.count(name) > 1:
-            raise PriceFileError(f"line 1: the column {name} stands twice")
-    for name in _NEEDED:
-        if name not in header:
-            raise PriceFileError(f"line 1: must be a header with the column {name}, such as prefix,price")
-    return header
-
-
-def _good(reader: Any, header: list[str], said: dict[str, str], fault: Fault) -> Iterator[Line]:
-    """`reader`: what csv.reader gives."""
-    while True:
-        number = reader.line_num + 2  # the header is line 1; a cell may run over several lines
-        try:
-            cells = next(reader, None)
-            if cells is None:
-                return
-            if number > MOST:
-                raise PriceFileError(f"line {number}: a file has {MOST} lines at the most")
-            if cells:
-                price = price_of(_texts(cells, header, said))
-                yield Line(number, price, price.rate())
-        except (BadValue, csv.Error) as error:
-            fault(number, str(error))
-
-
-def _texts(cells: list[str], header: list[str], said: dict[str, str]) -> dict[str, str]:
-    if len(cells) != len(header):
-        comma = "; a decimal comma?" if len(cells) > len(header) else ""
-        raise BadValue(f"has {len(cells)} values, the header {len(header)}{comma}")
-    texts = dict(zip(header, map(str.strip, cells), strict=True))
+def _checked(texts: dict[str, str], said: dict[str, str]) -> dict[str, str]:
     for name in _SAID_ALREADY:
         if texts.get(name, said[name]) != said[name]:
             raise BadValue(f"{name}: is {texts[name][:60]!r}, but prices of {said[name]!r} are read")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
 from typing import Any, Final
 
-from voipsms.errors import VoipSmsError
+from voipsms.csv_table import Columns, Fault, read_lines
 from voipsms.ini import BadValue
-from voipsms.price_file import Fault, amount
+from voipsms.price_file import amount
 from voipsms.routebook import KINDS, check
 from voipsms.sms.numbers import Kind
 from voipsms.store.routes import NewRoute, RouteError
@@ -22,10 +21,7 @@ _READ_OVER: Final = ("id",)  # which `route list` writes
 _NEEDED: Final = ("gateway",)
 _CONDITIONS: Final = tuple(field.name for field in fields(NewRoute))
 COLUMNS: Final = (*_CONDITIONS, *_READ_OVER)
-
-
-class RouteFileError(VoipSmsError):
-    """Nothing of the file can be used; the text says why."""
+_COLUMNS: Final = Columns(COLUMNS, _NEEDED, "prefix,gateway", MOST)
 
 
 class Line(Value, frozen=True):
@@ -77,15 +73,11 @@ def route_of(texts: dict[str, str]) -> NewRoute:
 def read(
     lines: Iterable[str], gateways: Collection[str], users: Collection[str], there: Collection[NewRoute], fault: Fault
 ) -> list[Line]:
-    """The good lines in their order; `there`: routes that need not be made again. Raises RouteFileError where no line
+    """The good lines in their order; `there`: routes that need not be made again. Raises FileError where no line
     can be read."""
-    lines = iter(lines)
-    first = next(lines, "")
-    delimiter = ";" if ";" in first and "," not in first else ","
-    header = _header(first, delimiter)
     known: dict[NewRoute, int] = dict.fromkeys(there, 0)
     found = []
-    for line in _good(csv.reader(lines, delimiter=delimiter, strict=True), header, fault):
+    for line in read_lines(lines, _COLUMNS, _line, fault):
         if why := _out_of_place(line.route, gateways, users, known):
             fault(line.number, why)
         else:
@@ -106,40 +98,6 @@ def _out_of_place(
     return ""
 
 
-def _header(first: str, delimiter: str) -> list[str]:
-    try:
-        header = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter, strict=True), [])]
-    except csv.Error as error:
-        raise RouteFileError(f"line 1: {error}") from error
-    for name in header:
-        if name not in COLUMNS:
-            raise RouteFileError(f"line 1: there is no column {name[:60]!r}, but {', '.join(COLUMNS)}")
-        if header.count(name) > 1:
-            raise RouteFileError(f"line 1: the column {name} stands twice")
-    for name in _NEEDED:
-        if name not in header:
-            raise RouteFileError(f"line 1: must be a header with the column {name}, such as prefix,gateway")
-    return header
-
-
-def _good(reader: Any, header: list[str], fault: Fault) -> Iterator[Line]:
-    """`reader`: what csv.reader gives."""
-    while True:
-        number = reader.line_num + 2  # the header is line 1; a cell may run over several lines
-        try:
-            cells = next(reader, None)
-            if cells is None:
-                return
-            if number > MOST:
-                raise RouteFileError(f"line {number}: a file has {MOST} lines at the most")
-            if cells:
-                yield Line(number, route_of(_texts(cells, header)))
-        except (BadValue, csv.Error) as error:
-            fault(number, str(error))
-
-
-def _texts(cells: list[str], header: list[str]) -> dict[str, str]:
-    if len(cells) != len(header):
-        raise BadValue(f"has {len(cells)} values, the header {len(header)}")
-    texts = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if name not in _READ_OVER}
-    return {name: text for name, text in texts.items() if text or name in _NEEDED}
+def _line(number: int, texts: dict[str, str]) -> Line:
+    kept = {name: text for name, text in texts.items() if name not in _READ_OVER and (text or name in _NEEDED)}
+    return Line(number, route_of(kept))

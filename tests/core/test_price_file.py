@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from voipsms import price_file
 from voipsms.commands.output import write_rows
 from voipsms.commands.prices import NAMES, as_row
-from voipsms.price_file import LARGEST, SAME_PREFIX, Line, PriceFileError
+from voipsms.csv_table import FileError
+from voipsms.price_file import LARGEST, SAME_PREFIX, Line
 from voipsms.rating import Price
 
 Said = list[tuple[int, str]]
@@ -164,7 +165,7 @@ FILES: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("text, why", FILES.values(), ids=FILES)
 def test_files_that_are_none(text: str, why: str) -> None:
-    with pytest.raises(PriceFileError) as caught:
+    with pytest.raises(FileError) as caught:
         read(text)
     assert str(caught.value).startswith(why)
 

@@ -6,8 +6,11 @@ import time
 
 import pytest
 
-from voipsms.route_file import COLUMNS, HEAVIEST, LOWEST_PRIORITY, RouteFileError, read
+from voipsms import route_file
+from voipsms.csv_table import FileError
+from voipsms.route_file import COLUMNS, HEAVIEST, LOWEST_PRIORITY, read
 from voipsms.store.routes import NewRoute
+from voipsms.values import replace
 
 GATEWAYS, USERS = ("fast", "cheap"), ("alice",)
 
@@ -95,13 +98,13 @@ HEADERS = {
 
 @pytest.mark.parametrize("text, why", HEADERS.values(), ids=HEADERS)
 def test_header(text: str, why: str) -> None:
-    with pytest.raises(RouteFileError, match=f"line 1: {why}"):
+    with pytest.raises(FileError, match=f"line 1: {why}"):
         faults(text)
 
 
 def test_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("voipsms.route_file.MOST", 3)
-    with pytest.raises(RouteFileError, match="line 4: a file has 3 lines at the most"):
+    monkeypatch.setattr(route_file, "_COLUMNS", replace(route_file._COLUMNS, most=3))
+    with pytest.raises(FileError, match="line 4: a file has 3 lines at the most"):
         faults("gateway,prefix\nfast,1\nfast,2\nfast,3\n")
 
 

@@ -10,10 +10,11 @@ from voipsms.accept import find
 from voipsms.commands.context import database, directory_for, gateways_by_id, read_config
 from voipsms.commands.output import Row, add_format, moment, write_rows
 from voipsms.commands.progress import Faults, Progress, lines_of
+from voipsms.csv_table import Fault, FileError
 from voipsms.errors import ImpossibleNumber
 from voipsms.ini import BadValue
 from voipsms.money import decimal
-from voipsms.price_file import Line, PriceFileError
+from voipsms.price_file import Line
 from voipsms.rating import DEFAULT_PACKET, Price, Quote, Service
 from voipsms.sms.numbers import read_number
 from voipsms.store import prices
@@ -110,9 +111,9 @@ def _import(arguments: Namespace) -> int:
         if arguments.add:
             lines = _beside_others(db, key, lines, fault)
         if fault.count and not arguments.skip_bad:
-            raise PriceFileError(f"{arguments.file}: nothing is imported: bad lines: {fault.count}")
+            raise FileError(f"{arguments.file}: nothing is imported: bad lines: {fault.count}")
         if not lines:
-            raise PriceFileError(f"{arguments.file}: nothing is imported: there is no price in it")
+            raise FileError(f"{arguments.file}: nothing is imported: there is no price in it")
         if not arguments.add:
             prices.empty(db, key)
         with Progress("writing", len(lines)) as progress:
@@ -123,16 +124,16 @@ def _import(arguments: Namespace) -> int:
 
 
 def _read(name: str, key: Key, fault: Faults) -> list[Line]:
-    """Raises PriceFileError."""
+    """Raises FileError."""
     try:
         return price_file.read(lines_of(name), *key, fault)
     except OSError as error:
-        raise PriceFileError(f"{name}: can't be read: {error.strerror}") from error
-    except PriceFileError as error:
-        raise PriceFileError(f"{name}: {error}") from None
+        raise FileError(f"{name}: can't be read: {error.strerror}") from error
+    except FileError as error:
+        raise FileError(f"{name}: {error}") from None
 
 
-def _beside_others(db: Database, key: Key, lines: list[Line], fault: price_file.Fault) -> list[Line]:
+def _beside_others(db: Database, key: Key, lines: list[Line], fault: Fault) -> list[Line]:
     """Those that don't contradict what the packet has."""
     wanted = dict.fromkeys(line.price.prefix for line in lines)
     others = [Line(0, price, price.rate()) for price in prices.at_prefixes(db, key, wanted)]

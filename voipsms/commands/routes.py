@@ -10,8 +10,9 @@ from voipsms.commands.accounts import amount
 from voipsms.commands.context import database, read_config, writing
 from voipsms.commands.output import add_format, write_rows
 from voipsms.commands.progress import Faults, Progress, lines_of
+from voipsms.csv_table import FileError
 from voipsms.money import decimal
-from voipsms.route_file import COLUMNS, HEAVIEST, Line, RouteFileError, read
+from voipsms.route_file import COLUMNS, HEAVIEST, Line, read
 from voipsms.routebook import KINDS, check
 from voipsms.store.routes import (
     NewRoute,
@@ -86,9 +87,9 @@ def _import(arguments: Namespace) -> int:
         there = written_routes(db) if arguments.add else ()
         lines = _read(arguments.file, gateways, users, there, fault)
         if fault.count and not arguments.skip_bad:
-            raise RouteFileError(f"{arguments.file}: nothing is imported: bad lines: {fault.count}")
+            raise FileError(f"{arguments.file}: nothing is imported: bad lines: {fault.count}")
         if not lines:
-            raise RouteFileError(f"{arguments.file}: nothing is imported: there is no route in it")
+            raise FileError(f"{arguments.file}: nothing is imported: there is no route in it")
         with db.transaction(), Progress("writing", len(lines)) as progress:
             if not arguments.add:
                 delete_routes(db)
@@ -101,13 +102,13 @@ def _import(arguments: Namespace) -> int:
 def _read(
     name: str, gateways: Collection[str], users: Collection[str], there: Collection[NewRoute], fault: Faults
 ) -> list[Line]:
-    """Raises RouteFileError."""
+    """Raises FileError."""
     try:
         return read(lines_of(name), gateways, users, there, fault)
     except OSError as error:
-        raise RouteFileError(f"{name}: can't be read: {error.strerror}") from error
-    except RouteFileError as error:
-        raise RouteFileError(f"{name}: {error}") from None
+        raise FileError(f"{name}: can't be read: {error.strerror}") from error
+    except FileError as error:
+        raise FileError(f"{name}: {error}") from None
 
 
 def _list(arguments: Namespace) -> int:
