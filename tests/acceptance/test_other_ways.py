@@ -129,8 +129,8 @@ def test_a_message_leaves(way: str, tmp_path: Path) -> None:
 
 
 def test_null_by_chance(tmp_path: Path) -> None:
-    url = "null:delay=1;error=0.5;refuse=0.3"
-    with running(tmp_path, {"global": {"smsurl": url, "retries": 2, "retrydelay": 0.05}}) as gateway:
+    url = "null:delay=1;error=0.5;refuse=0.3;seed=5"
+    with running(tmp_path, {"global": {"smsurl": url, "retries": 2, "retrydelay": 0.05, "faults": 0}}) as gateway:
         with Phone(gateway.sip_port) as softswitch:
             for number in range(30):
                 assert softswitch.send(f"363012345{number:02d}", "x").status == 202
