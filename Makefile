@@ -28,7 +28,7 @@ check: $(STAMP)
 	$(BIN)/python -m pytest tests/test_layers.py
 	$(BIN)/python -c 'from voipsms.config import example_file; print(example_file(), end="")' | diff -u config.ini.example -
 
-config.ini.example: $(STAMP) voipsms/config.py voipsms/gateway_settings.py voipsms/ini.py
+config.ini.example: $(STAMP) voipsms/config.py voipsms/settings.py voipsms/gateway_settings.py voipsms/ini.py
 	$(BIN)/python -c 'from voipsms.config import example_file; print(example_file(), end="")' >$@.new
 	mv $@.new $@
 

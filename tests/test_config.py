@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voipsms import config, gateway_settings
-from voipsms.config import Config, Listen, example_file, load, mysql_parameters, parse
+from voipsms import gateway_settings
+from voipsms.config import Config, example_file, load, mysql_parameters, parse
 from voipsms.errors import ConfigError
+from voipsms.settings import Listen
 
 FILE = Path("/etc/voipsms/config.ini")
 KINDS = {
-    "global": config.GlobalSettings,
-    "database": config.DatabaseSettings,
-    "sip": config.SipSettings,
-    "http": config.HttpSettings,
-    "log": config.LogSettings,
+    "global": settings.GlobalSettings,
+    "database": settings.DatabaseSettings,
+    "sip": settings.SipSettings,
+    "http": settings.HttpSettings,
+    "log": settings.LogSettings,
 }
 
 

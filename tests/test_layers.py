@@ -11,9 +11,10 @@ PACKAGE = Path(__file__).parent.parent / "voipsms"
 LAYERS = (  # from the bottom; only within DECISIONS may a part import its neighbours
     {"", "values"},
     {"errors", "ini", "masking", "model", "resources"},
-    {"csv_table", "providers", "senders", "timetable"},
+    {"csv_table", "networks", "providers", "senders", "timetable"},
     {"connectors.port", "gateway_settings", "money", "passwords", "patterns", "rating", "resellers"},
-    {"config", "price_file"},
+    {"price_file", "settings"},
+    {"config"},
     {"log", "metrics"},
     {"reports", "sip", "smpp", "sms"},
     {"connectors", "store"},

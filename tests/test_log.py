@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from voipsms import log
-from voipsms.config import LogSettings
 from voipsms.errors import ConfigError
+from voipsms.settings import LogSettings
 
 Configure = Callable[..., Callable[[], list[str]]]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from voipsms.config import GlobalSettings
 from voipsms.directory import Account, Directory
 from voipsms.errors import (
     AccountExpired,
@@ -22,6 +21,7 @@ from voipsms.errors import (
 from voipsms.least_cost import first_that_pays
 from voipsms.model import Coding, Message, MessageId, Micros, Millis, Msisdn, Submission, UserId, UserType
 from voipsms.routing import Asked, Ways
+from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import Kind, Number, converts, read_number
 from voipsms.sms.segment import segment
 from voipsms.tariffs import price

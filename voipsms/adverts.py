@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from voipsms.config import GlobalSettings
 from voipsms.model import Micros, Millis
 from voipsms.money import micros
+from voipsms.settings import GlobalSettings
 from voipsms.store.database import Row
 from voipsms.values import Value
 

@@ -9,7 +9,7 @@ from typing import Any
 from voipsms import adverts, rulebook
 from voipsms.adverts import Advert
 from voipsms.log import get_logger
-from voipsms.model import GatewayId, Micros, Millis, Msisdn, UserId, UserType
+from voipsms.model import NOWHERE, GatewayId, Micros, Millis, Msisdn, Reach, UserId, UserType
 from voipsms.rating import DEFAULT_PACKET, Cost, Tariffs
 from voipsms.resellers import BrokenChain, chain
 from voipsms.routebook import read_routes
@@ -62,6 +62,7 @@ class Account:
     counted: tuple[UserId, ...] = ()  # who of them all has a limit of messages a month
     fault: str = ""  # why nobody can be billed by its resellers
     gateway: GatewayId | None = None  # which comes before those that routes find
+    reach: Reach = NOWHERE
 
     @property
     def reseller(self) -> UserId | None:

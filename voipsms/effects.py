@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from voipsms import metrics
-from voipsms.config import MailSettings
 from voipsms.connectors.port import Connector, Selector
 from voipsms.connectors.registry import connector_for
 from voipsms.errors import ConfigError, Refused, StoreError, SubmitError
@@ -20,6 +19,7 @@ from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, Part, Receipt, Submission
 from voipsms.rules import COPIES, Copy, Effect, Tell
+from voipsms.settings import MailSettings
 from voipsms.store.accounts import ADMIN
 
 AT_ONCE: Final = 8

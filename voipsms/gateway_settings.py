@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from voipsms.ini import BadValue, host_port, key, key_name, read_section, unknown_key, words
+from voipsms.networks import Network, read_networks
 from voipsms.providers import missing, read_provider
 from voipsms.senders import allows, read_senders
 
@@ -315,6 +316,20 @@ class GatewaySettings:
         parse=read_senders,
     )  # fmt: skip
     sender_instead: str = key("", "Sender in place of one that is not allowed; empty: the message goes by another way")
+    inbound: str = key(
+        "none", "How the provider tells us of texts from phones, and of receipts, at /mo/NAME and /dlr/NAME",
+        choices=("none", "clickatell", "routo", "icewarp", "generic"),
+    )  # fmt: skip
+    inbound_ip: tuple[Network, ...] = key((), "Addresses that it does so from", parse=read_networks)
+    inbound_key: str = key(
+        "",
+        "What ?key= (icewarp: pass=) must say; without it and inbound_ip, routo's user and pass must be ours",
+        secret=True,
+    )
+    inbound_log: str = key("", "Folder or ftp://user:password@host/folder where its mo.log is read", secret=True)
+    inbound_repeats: bool = key(
+        False, "Texts without an id of the provider are never taken for repeats (trackers send the same one again)"
+    )
     mo: bool = key(False, "[mo] in templates is 1: the provider is to be told that people may reply")
     on_unknown: str = key(
         "resend", "A submit without an answer: wait for its receipt, send it once more, or fail it",

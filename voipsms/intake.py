@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from voipsms.accept import accept
-from voipsms.config import GlobalSettings
 from voipsms.directory import Account, Directory
 from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.errors import (
@@ -32,6 +31,7 @@ from voipsms.model import GatewayId, Message, MessageId, Micros, Submission
 from voipsms.preparation import Preparation, chosen_first
 from voipsms.routing import Ways
 from voipsms.rules import COPIES, Effect
+from voipsms.settings import GlobalSettings
 from voipsms.store.entries import Accept, Amend, Remember, Repeat
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal

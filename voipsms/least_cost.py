@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from voipsms.config import GlobalSettings
 from voipsms.directory import Account, Directory
 from voipsms.errors import NoGateway
 from voipsms.model import GatewayId, Micros, Millis
 from voipsms.quality import Key, prefix_of
 from voipsms.rating import Service
 from voipsms.routing import Asked, Route
+from voipsms.settings import GlobalSettings
 from voipsms.tariffs import cost
 
 UNKNOWN: Final = Micros(1 << 62)  # the cost of a number that a gateway's price list lacks: more than any other

@@ -19,9 +19,9 @@ from typing import Any, Protocol
 
 import structlog
 
-from voipsms.config import LogSettings
 from voipsms.errors import ConfigError
 from voipsms.masking import HIDDEN, is_secret, mask_number, mask_text
+from voipsms.settings import LogSettings
 
 _MASKS: dict[str, Callable[[str], str]] = {
     "text": mask_text,

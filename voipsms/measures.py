@@ -8,11 +8,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
-from voipsms.config import GlobalSettings
 from voipsms.errors import StoreError
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Millis
 from voipsms.quality import Floors, Key, Windows, known_spans, span_of
+from voipsms.settings import GlobalSettings
 from voipsms.store import quality
 from voipsms.store.entries import Outcome
 from voipsms.store.ids import now_millis

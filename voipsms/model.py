@@ -11,6 +11,7 @@ UserId = NewType("UserId", int)
 GatewayId = NewType("GatewayId", int)
 MessageId = NewType("MessageId", int)  # 64 bits, time-ordered, see store/ids.py
 Msisdn = NewType("Msisdn", str)  # E.164 digits without '+'; a short code as it is
+DeliveryId = NewType("DeliveryId", int)
 Micros = NewType("Micros", int)  # money in millionths of the account's currency
 Millis = NewType("Millis", int)  # UTC milliseconds since 1970, as the database keeps every time
 
@@ -135,3 +136,110 @@ class Receipt(Value, frozen=True):
     comment: str = ""
     sender: str = ""  # of the message, as the receipt says it; "": it doesn't
     target: str = ""
+
+
+class Inbound(Value, frozen=True):
+    """A message from a phone (MO) as a provider tells it: a whole one, or one part of it.
+
+    `text` may have halves of surrogate pairs at its ends where a part was cut between them. `provider_id` is what
+    makes a repeat the same one again; empty: the provider gives none.
+    """
+
+    gateway_id: GatewayId
+    source: str
+    target: str
+    text: str = ""
+    octets: bytes = b""  # of a binary message, which has no text
+    udh: bytes = b""  # with its length octet, without the element of concatenation
+    reference: int = 0  # of its parts where there are several
+    total: int = 1
+    number: int = 1  # from 1
+    provider_id: str = ""
+    sent: Millis = Millis(0)  # when the provider got it; 0: it doesn't say
+
+
+class Incoming(Value, frozen=True):
+    """A whole message from a phone, of which all that will come has come. `complete`: no part is missing."""
+
+    id: MessageId
+    created: Millis
+    gateway_id: GatewayId
+    source: Msisdn  # as digits where it is a number, else as it was told
+    target: Msisdn
+    text: str
+    octets: bytes = b""
+    udh: bytes = b""
+    parts: int = 1
+    complete: bool = True
+    sent: Millis = Millis(0)
+    provider_id: str = ""
+
+
+class Belongs(Value, frozen=True):
+    """Whose a message from a phone is. `user_id` None: nobody's; `rivals`: more than one wrote to that phone."""
+
+    user_id: UserId | None
+    number: str = ""  # the number, range or short code of ours that it came to
+    keyword: str = ""  # by which a shared short code told whose it is
+    callback: bool = False  # the number is one of SMS callback
+    rivals: tuple[UserId, ...] = ()
+    recipient: str = ""  # of `#user@host#` in the text: mail for another address than the account's own
+
+
+class Channel(StrEnum):
+    """How something reaches a user."""
+
+    __hash__ = str.__hash__  # see State
+
+    CHAT = "chat"  # SIP MESSAGE
+    MAIL = "mail"
+    WEBHOOK = "webhook"
+    LOG = "log"  # a line in mo.log
+
+
+class Subject(StrEnum):
+    """What a delivery says."""
+
+    __hash__ = str.__hash__  # see State
+
+    TEXT = "text"  # what a phone has written
+    RECEIPT = "receipt"  # what has become of a message of the user
+    NOTICE = "notice"  # what the gateway itself has to say; never answered automatically
+
+
+class Delivery(Value, frozen=True):
+    """Something for a user, kept until the phone, mailbox or program of the user has it. A row of tb_outbox."""
+
+    id: DeliveryId
+    message_id: MessageId  # that it is about; 0: none
+    user_id: UserId
+    channel: Channel
+    subject: Subject
+    source: str  # who it is from: a number, or the gateway's own name
+    target: str  # the number of ours that it came to; of a receipt, the number that the message went to
+    text: str
+    created: Millis
+    expires: Millis
+    attempt: int = 0  # that have failed
+    otherwise: Channel | None = None  # gets it when this one hasn't in time
+    address: str = ""  # another than the user's own, e.g. a mail address
+    fields: tuple[tuple[str, str], ...] = ()  # what formats show besides: state, udh, provider id, IMDN's message id
+
+
+class Reach(Value, frozen=True):
+    """How a user is reached: a row of tb_reach."""
+
+    route: int = -1  # as [global] smsreceive_route; -1: as that says
+    chat: str = ""  # user part of the SIP address; empty: the account's name
+    mail: str = ""
+    hook: str = ""  # URL of the webhook
+    hook_format: str = "json"  # get, post, json, xml, soap
+    hook_retry: str = "clickatell"  # 2, 4, 8, 16, 25 minutes; routo: 3 more times at once
+    hook_secret: str = ""  # of the HMAC that signs JSON
+    log: str = ""  # folder or ftp:// URL of mo.log
+    receipts: bool = False  # the webhook hears of receipts, too
+    notify: str = ""  # fail, all, none; empty: as [global] smsnotify
+    low: Micros = Micros(0)  # told when the balance goes below it; 0: never
+
+
+NOWHERE = Reach()

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Container
 
 from voipsms import adverts, metrics
 from voipsms.accept import find, sender_of
-from voipsms.config import GlobalSettings
 from voipsms.directory import Account, Directory
 from voipsms.errors import Blocked, TooLong
 from voipsms.log import get_logger
@@ -15,6 +14,7 @@ from voipsms.model import GatewayId, Message, Micros, Submission, UserId
 from voipsms.rewriting import DialPlan
 from voipsms.routing import Ways
 from voipsms.rules import COPIES, LONGEST_TEXT, Effect, Outcome, Slow, apply
+from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import Kind, read_number
 from voipsms.store.ids import now_millis
 from voipsms.values import Value, replace

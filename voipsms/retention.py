@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from voipsms.config import DatabaseSettings
 from voipsms.model import Millis
+from voipsms.settings import DatabaseSettings
 from voipsms.store.database import Database
 from voipsms.store.ids import first_id, now_millis
 from voipsms.store.journal import Journal

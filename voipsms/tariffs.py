@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from voipsms.config import GlobalSettings
 from voipsms.directory import Account, Directory
 from voipsms.errors import StoreError
 from voipsms.gateway_settings import GatewaySettings
@@ -14,6 +13,7 @@ from voipsms.log import get_logger
 from voipsms.model import GatewayId, Micros, Millis
 from voipsms.money import micros
 from voipsms.rating import Cost, Packet, Price, Quote, Reading, Service, Tariffs
+from voipsms.settings import GlobalSettings
 from voipsms.store import prices
 from voipsms.store.database import Database
 from voipsms.store.reader import Reader

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 
 from voipsms import recovery, telling
-from voipsms.config import DatabaseSettings
 from voipsms.connectors.port import Querier
 from voipsms.directory import STATEMENTS, Directory
 from voipsms.dispatch import GatewayQueue
@@ -16,6 +15,7 @@ from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, Millis, State
 from voipsms.recovery import Claimed
 from voipsms.retention import Retention
+from voipsms.settings import DatabaseSettings
 from voipsms.store.database import Database
 from voipsms.store.entries import Fail, Hear
 from voipsms.store.ids import first_id, now_millis

@@ -6,13 +6,13 @@ import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from voipsms.config import GlobalSettings
 from voipsms.directory import Directory
 from voipsms.dispatch import Outgoing
 from voipsms.least_cost import cheapest_first, costs_of, loses, within_ceilings
 from voipsms.model import GatewayId, Message
 from voipsms.quality import Key
 from voipsms.routing import Asked, gateways
+from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import read_number
 from voipsms.store.ids import now_millis
 from voipsms.tariffs import cost

@@ -20,7 +20,6 @@ from tests.connectors.rig import Traces, Wakes, submit
 from tests.peers import certificates
 from tests.peers.mail_server import PASSWORD, USER, MailServer
 from tests.peers.ports import free_port
-from voipsms.config import MailSettings
 from voipsms.connectors.mail import LONGEST_LINE, MailConnector, word, write_mail
 from voipsms.connectors.template import values
 from voipsms.errors import (
@@ -35,6 +34,7 @@ from voipsms.errors import (
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.model import GatewayId, Message, Part, State
+from voipsms.settings import MailSettings
 from voipsms.values import replace
 
 Connect = Callable[..., MailConnector]

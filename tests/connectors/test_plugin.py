@@ -12,7 +12,6 @@ import pytest
 
 from tests.connectors.messages import message
 from tests.connectors.rig import Traces, Wakes, submit, until
-from voipsms.config import LogSettings
 from voipsms.connectors.plugin import PluginConnector
 from voipsms.errors import (
     ConfigError,
@@ -26,6 +25,7 @@ from voipsms.errors import (
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod, configure
 from voipsms.model import GatewayId, State, Submitted
+from voipsms.settings import LogSettings
 
 HEAD = """
 from __future__ import annotations

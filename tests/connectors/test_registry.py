@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from voipsms.config import MailSettings
 from voipsms.connectors.http import HttpConnector
 from voipsms.connectors.http_verify import VerifyingHttpConnector
 from voipsms.connectors.mail import MailConnector
@@ -18,6 +17,7 @@ from voipsms.connectors.smpp import SmppConnector
 from voipsms.errors import ConfigError
 from voipsms.gateway_settings import GatewaySettings, SmppSettings, kind_of_url
 from voipsms.model import GatewayId, Receipt
+from voipsms.settings import MailSettings
 
 
 class Nobody:

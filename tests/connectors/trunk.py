@@ -7,7 +7,7 @@ import ssl
 import time
 from collections.abc import Sequence
 
-from voipsms.config import Listen
+from voipsms.settings import Listen
 from voipsms.sip.digest import DigestServer, Outcome, ha1
 from voipsms.sip.endpoint import IncomingRequest, SipEndpoint
 from voipsms.sip.message import Request

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from tests.core.stage import Carrier, queue
 from voipsms import telling
-from voipsms.config import GlobalSettings, MailSettings
 from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue
 from voipsms.effects import Effects
@@ -17,6 +16,7 @@ from voipsms.errors import NodeLost, StoreError
 from voipsms.intake import Intake
 from voipsms.model import GatewayId, Micros, Millis, Submission, UserId, UserType
 from voipsms.preparation import Preparation
+from voipsms.settings import GlobalSettings, MailSettings
 from voipsms.store import migrate, node
 from voipsms.store.accounts import NewUser, add_user, ensure_gateways
 from voipsms.store.database import Database, Row

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from tests.core.world import ALICE, BOB, CARRIER, FIXED, MOBILE, SETTINGS, directory, submission
 from voipsms.accept import accept
-from voipsms.config import GlobalSettings
 from voipsms.errors import (
     BadUserData,
     EmptyText,
@@ -22,6 +21,7 @@ from voipsms.errors import (
     UserInactive,
 )
 from voipsms.model import Coding, GatewayId, Message, MessageId, Millis, Submission
+from voipsms.settings import GlobalSettings
 
 
 def decide(

@@ -15,7 +15,6 @@ from tests.core.world import ALICE, CARRIER, MOBILE, NUMBERS, SETTINGS, USERS, s
 from tests.store.rig import CREDIT
 from voipsms import log
 from voipsms.accept import accept
-from voipsms.config import GlobalSettings, LogSettings
 from voipsms.directory import Directory
 from voipsms.errors import (
     AccountExpired,
@@ -43,6 +42,7 @@ from voipsms.model import (
 )
 from voipsms.rating import Packet, Rate, Tariffs
 from voipsms.routing import Asked
+from voipsms.settings import GlobalSettings, LogSettings
 from voipsms.sms.numbers import Kind
 from voipsms.store.accounts import NewUser, add_user
 from voipsms.store.terms import Changes, change

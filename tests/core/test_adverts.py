@@ -14,9 +14,9 @@ from tests.core.house import House, house
 from tests.core.stage import Carrier, until
 from tests.core.world import MOBILE
 from voipsms.adverts import Advert, adorn, choose, credit, read_rows
-from voipsms.config import GlobalSettings
 from voipsms.errors import EmptyText, NoCredit, SubmitRefused, TooLong
 from voipsms.model import Micros, Millis, Part, Receipt, State, Submission, Submitted
+from voipsms.settings import GlobalSettings
 from voipsms.store.entries import Hear
 from voipsms.store.rules import NewAdvert, add_advert, delete_advert
 from voipsms.values import replace

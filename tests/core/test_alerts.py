@@ -17,9 +17,10 @@ from tests.peers.ports import free_port
 from voipsms import alerts as of_alerts
 from voipsms import metrics
 from voipsms.alerts import Alerts, Watch, shown
-from voipsms.config import Config, GlobalSettings, MailSettings, parse
+from voipsms.config import Config, parse
 from voipsms.errors import ConfigError, NoGateway
 from voipsms.model import GatewayId, Millis, Submission
+from voipsms.settings import GlobalSettings, MailSettings
 from voipsms.store.gateways import Seen
 
 ONE, OTHER = GatewayId(50), GatewayId(51)

@@ -24,12 +24,12 @@ from tests.peers.mail_server import MailServer
 from tests.peers.ports import free_port
 from voipsms import effects as module
 from voipsms import metrics
-from voipsms.config import MailSettings
 from voipsms.effects import AT_ONCE, MOST_WAITING, Effects, copy
 from voipsms.errors import ConfigError, NoCredit
 from voipsms.model import Submission
 from voipsms.rulebook import compile_rule
 from voipsms.rules import Copy, Effect, Tell
+from voipsms.settings import MailSettings
 from voipsms.store.rules import RuleText
 
 

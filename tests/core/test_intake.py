@@ -7,7 +7,6 @@ import pytest
 from tests.core.house import NUMBER, house
 from tests.core.stage import Carrier, settle, until
 from tests.core.world import MOBILE
-from voipsms.config import GlobalSettings
 from voipsms.errors import (
     NobodyToBill,
     NoCredit,
@@ -23,6 +22,7 @@ from voipsms.errors import (
 )
 from voipsms.intake import Taken
 from voipsms.model import Message, Micros, Millis, Part, State, Submission, Submitted
+from voipsms.settings import GlobalSettings
 from voipsms.store.accounts import credit_user
 from voipsms.store.ids import now_millis
 from voipsms.values import replace

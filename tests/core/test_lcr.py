@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from tests.core.test_ways import ASKED, A, B, C, Line, row
 from tests.core.world import MOBILE, NUMBERS, OPTED_OUT, USERS, message, submission
 from voipsms.accept import accept
-from voipsms.config import GlobalSettings
 from voipsms.directory import Directory
 from voipsms.dispatch import Outgoing
 from voipsms.errors import NoGateway
@@ -20,6 +19,7 @@ from voipsms.model import GatewayId, MessageId, Micros
 from voipsms.quality import Key
 from voipsms.rating import Cost, Packet, Rate, Service, Tariffs
 from voipsms.routing import Asked
+from voipsms.settings import GlobalSettings
 from voipsms.tariffs import cost
 from voipsms.values import replace
 from voipsms.ways import Ways

@@ -10,7 +10,6 @@ import pytest
 from tests.core.house import NUMBER, House, house
 from tests.core.stage import Carrier, until
 from tests.core.world import ALICE, BOB, CARRIER, FIXED, MOBILE, directory, submission
-from voipsms.config import GlobalSettings
 from voipsms.errors import Blocked, ImpossibleNumber, NotConverted, TooLong
 from voipsms.intake import Taken
 from voipsms.model import GatewayId, Part, State, Submission, Submitted, UserId
@@ -18,6 +17,7 @@ from voipsms.preparation import Preparation, chosen_first
 from voipsms.rewriting import DialPlan
 from voipsms.rulebook import compile_rules
 from voipsms.rules import LONGEST_TEXT
+from voipsms.settings import GlobalSettings
 from voipsms.store.accounts import ensure_admin
 from voipsms.store.rules import RuleText, enable_rule, read_rules, write_rules
 from voipsms.values import replace

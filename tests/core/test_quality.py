@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from tests.core.house import house
 from tests.core.stage import Carrier
 from voipsms import log, quality
-from voipsms.config import GlobalSettings, LogSettings
 from voipsms.errors import StoreError
 from voipsms.measures import Measures
 from voipsms.model import GatewayId, Millis, State, Submitted
 from voipsms.quality import MOST, SLOWEST, SPAN, SPANS, Floors, Tally, Windows
+from voipsms.settings import GlobalSettings, LogSettings
 from voipsms.store.entries import Outcome
 from voipsms.store.reader import Reader
 from voipsms.store.sqlite import SqliteEngine

@@ -10,8 +10,8 @@ import pytest
 from tests.core.house import house
 from tests.core.stage import Carrier, until
 from tests.store.bulk import Months
-from voipsms.config import DatabaseSettings
 from voipsms.model import Millis, State, Submitted
+from voipsms.settings import DatabaseSettings
 from voipsms.store.ids import now_millis
 from voipsms.store.reader import Reader
 from voipsms.upkeep import Upkeep

@@ -10,12 +10,12 @@ import pytest
 
 from tests.core.world import CARRIER, SETTINGS, directory, message, submission
 from voipsms.accept import accept
-from voipsms.config import GlobalSettings
 from voipsms.directory import Directory
 from voipsms.dispatch import Outgoing
 from voipsms.errors import NoCredit
 from voipsms.model import GatewayId, Message, MessageId, Millis
 from voipsms.rating import Cost, Packet, Price, Reading, Tariffs
+from voipsms.settings import GlobalSettings
 from voipsms.ways import Idle, Ways
 
 OTHER, THIRD = GatewayId(51), GatewayId(52)

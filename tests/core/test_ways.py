@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.core.world import ALICE, BOB, CARRIER, MOBILE, NUMBERS, OPTED_OUT, USERS, message
-from voipsms.config import GlobalSettings
 from voipsms.directory import Directory
 from voipsms.dispatch import Outgoing
 from voipsms.model import GatewayId, Millis, Msisdn, UserId
 from voipsms.routebook import check, compile_route
 from voipsms.routing import Asked
+from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import Kind
 from voipsms.store.routes import NewRoute, RouteError
 from voipsms.values import replace

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from voipsms.config import GlobalSettings
 from voipsms.directory import Directory
 from voipsms.model import Coding, GatewayId, Message, MessageId, Micros, Millis, Msisdn, Submission, UserId
+from voipsms.settings import GlobalSettings
 from voipsms.values import replace
 
 MOBILE, FIXED, ALICE, BOB = "36201112233", "3614567890", "36201234567", "36309876543"

@@ -15,8 +15,8 @@ import pytest
 
 from tests.peers import certificates
 from tests.sip.loops import on_both_loops
-from voipsms.config import Listen
 from voipsms.errors import ConfigError
+from voipsms.settings import Listen
 from voipsms.sip.endpoint import IncomingRequest, Peer, RequestTimeout, SipEndpoint, Unreachable, server_tls
 from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers

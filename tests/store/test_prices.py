@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.store.rig import House
-from voipsms.config import GlobalSettings
 from voipsms.directory import STATEMENTS, Directory
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Millis
 from voipsms.rating import Price
+from voipsms.settings import GlobalSettings
 from voipsms.store import prices
 from voipsms.store.accounts import AccountError, set_group, set_options
 from voipsms.store.database import Unwritable

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from voipsms.config import Listen
+from voipsms.settings import Listen
 from voipsms.web.server import Application, WebServer
 
 Serve = Callable[[Application], Awaitable[WebServer]]

@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from tests.web.conftest import Serve
-from voipsms.config import Listen
 from voipsms.errors import ConfigError
+from voipsms.settings import Listen
 from voipsms.web import app, server
 from voipsms.web.server import WebServer
 

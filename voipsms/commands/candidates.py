@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from voipsms.commands.prices import reason
-from voipsms.config import Config, GlobalSettings
+from voipsms.config import Config
 from voipsms.directory import Directory
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.least_cost import UNKNOWN, above_ceiling, costs_of, loses
@@ -15,6 +15,7 @@ from voipsms.model import GatewayId, Micros
 from voipsms.money import decimal
 from voipsms.quality import Windows, known_spans
 from voipsms.routing import Asked, Route
+from voipsms.settings import GlobalSettings
 from voipsms.store import quality
 from voipsms.store.database import Database
 from voipsms.store.ids import now_millis

@@ -13,10 +13,11 @@ from voipsms import config as configuration
 from voipsms import log
 from voipsms.commands.context import database, run, writing
 from voipsms.commands.records import CDR, cdrs
-from voipsms.config import Config, Listen, LogSettings
+from voipsms.config import Config
 from voipsms.errors import VoipSmsError
 from voipsms.model import FINAL, Micros, State, UserType
 from voipsms.money import decimal
+from voipsms.settings import Listen, LogSettings
 from voipsms.sip.connection import Peer
 from voipsms.sip.digest import authorization, ha1
 from voipsms.sip.endpoint import SipEndpoint

@@ -11,7 +11,7 @@ from voipsms.commands.context import Nobody, database, directory_for, gateways_b
 from voipsms.commands.output import add_format, write_rows
 from voipsms.commands.prepare import prepare
 from voipsms.commands.prices import reason
-from voipsms.config import Config, GlobalSettings
+from voipsms.config import Config
 from voipsms.connectors.port import Connector, Describer
 from voipsms.directory import Directory
 from voipsms.errors import ConfigError, Refused, SubmitError
@@ -21,6 +21,7 @@ from voipsms.money import decimal
 from voipsms.preparation import Preparation, Ready, chosen_first
 from voipsms.quality import Windows
 from voipsms.routing import Asked
+from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import read_number
 from voipsms.store import gateways
 from voipsms.store.ids import now_millis

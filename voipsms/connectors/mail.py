@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
-from voipsms.config import MailSettings
 from voipsms.connectors.escapes import Unwritable
 from voipsms.connectors.header_lines import read_header_lines
 from voipsms.connectors.pieces import Literal
@@ -29,6 +28,7 @@ from voipsms.errors import ConfigError, RefusedHere, SubmitRefused
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.model import GatewayId, Message, State, Submitted
+from voipsms.settings import MailSettings
 
 LONGEST_LINE: Final = 998  # octets, RFC 5322 §2.1.1
 _OURS: Final = frozenset({

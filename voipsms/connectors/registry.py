@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from voipsms.config import MailSettings
 from voipsms.connectors.http import HttpConnector
 from voipsms.connectors.http_verify import VerifyingHttpConnector
 from voipsms.connectors.mail import MailConnector
@@ -21,6 +20,7 @@ from voipsms.errors import ConfigError
 from voipsms.gateway_settings import GatewaySettings, kind_of_url
 from voipsms.log import LogMethod, get_logger, masking
 from voipsms.model import GatewayId
+from voipsms.settings import MailSettings
 
 Wake = Callable[[], None]
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote as escape
 
-from voipsms.config import Listen
 from voipsms.connectors.escapes import Unwritable
 from voipsms.connectors.header_lines import read_header_lines
 from voipsms.connectors.http_tls import client_context
@@ -28,6 +27,7 @@ from voipsms.errors import ConfigError, GatewayDown, OutcomeUnknown, RefusedHere
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.model import GatewayId, Message, Submitted
+from voipsms.settings import Listen
 from voipsms.sip.digest import NoUsableChallenge, authorization
 from voipsms.sip.endpoint import (
     ConnectionLost,

@@ -10,9 +10,9 @@ from typing import Final
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from voipsms.config import MailSettings
 from voipsms.connectors.verdict import LONGEST_COMMENT
 from voipsms.errors import ConfigError, GatewayDown, OutcomeUnknown, SubmitError, SubmitFailed, SubmitRefused
+from voipsms.settings import MailSettings
 
 _FAREWELL: Final = 2.0  # seconds that the answer to QUIT may take
 _CLOSING: Final = 421  # RFC 5321 §3.8: the server ends the connection, perhaps since it was idle

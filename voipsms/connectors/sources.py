@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from voipsms.config import MailSettings
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import GatewayId
+from voipsms.settings import MailSettings
 
 State = tuple[GatewaySettings, MailSettings, tuple[tuple[str, int, int], ...]]  # files: name, mtime in ns, octets
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from voipsms import metrics
-from voipsms.config import SipSettings
 from voipsms.directory import Directory
 from voipsms.errors import Refused
 from voipsms.intake import Intake, Taken
 from voipsms.log import get_logger
 from voipsms.model import Submission
+from voipsms.networks import inside
 from voipsms.rules import Slow, apply
+from voipsms.settings import SipSettings
 from voipsms.sip.body import ACCEPT, BadBody, Ignored, UnsupportedBody, read_body
 from voipsms.sip.digest import Attempts, DigestServer, Outcome
 from voipsms.sip.endpoint import IncomingRequest
@@ -60,8 +60,7 @@ class SipDoor:
 
     def configure(self, settings: SipSettings) -> None:
         """Takes new settings; listeners stay as they are."""
-        self._trusted = settings.trusted
-        self._is_trusted = lru_cache(maxsize=1000)(self._in_trusted_network)
+        self._is_trusted = lru_cache(maxsize=1000)(lambda address: inside(address, settings.trusted))
         self._digest = DigestServer(
             settings.realm, self._secret, fresh=settings.nonce, algorithms=settings.digest, since=time.time()
         )  # fmt: skip
@@ -74,11 +73,6 @@ class SipDoor:
     def trusts(self, address: str) -> bool:
         """Whether this address is the softswitch's."""
         return self._is_trusted(address)
-
-    def _in_trusted_network(self, address: str) -> bool:
-        ip = ipaddress.ip_address(address.partition("%")[0])
-        mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-        return any((mapped or ip) in network for network in self._trusted)
 
     def on_request(self, incoming: IncomingRequest) -> None:
         if self._directory.rules.of_requests and self._ruled(incoming):

@@ -13,8 +13,8 @@ import ssl
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 
-from voipsms.config import Listen
 from voipsms.errors import VoipSmsError
+from voipsms.settings import Listen
 from voipsms.sip.connection import Connection, Link, Peer, UdpSocket
 from voipsms.sip.grammar import SipParseError
 from voipsms.sip.headers import Headers

@@ -10,8 +10,8 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 
-from voipsms.config import Listen
 from voipsms.errors import ConfigError, VoipSmsError
+from voipsms.settings import Listen
 from voipsms.sip.connection import Connection, Link, Peer, Receiver, UdpSocket, bind
 
 MAX_UDP_REQUEST = 1300  # octets; RFC 3261 §18.1.1

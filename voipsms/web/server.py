@@ -16,8 +16,8 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from voipsms import metrics
-from voipsms.config import Listen
 from voipsms.errors import ConfigError
+from voipsms.settings import Listen
 
 LONGEST_HEAD = 32 * 1024  # octets of request line and headers
 SLOWEST_REQUEST = 20.0  # seconds from a connection's or request's first octet to the request's last
