@@ -4,6 +4,7 @@
 set -euo pipefail
 
 declare -A program=(  # package → a program of it
+  [baresip-core]=baresip
   [chromium]=chromium
   [kamailio]=kamailio
   [kannel]=bearerbox
@@ -11,6 +12,7 @@ declare -A program=(  # package → a program of it
   [mariadb-server-core]=mariadbd
   [openssl]=openssl
   [sip-tester]=sipp
+  [swaks]=swaks
 )
 
 PATH=$PATH:/usr/sbin:/sbin

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voipsms import gateway_settings
+from voipsms import gateway_settings, settings
 from voipsms.config import Config, example_file, load, mysql_parameters, parse
 from voipsms.errors import ConfigError
 from voipsms.settings import Listen
