@@ -17,7 +17,9 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
     {"config"},
     {"log", "metrics"},
     {"reports", "sip", "smpp", "sms"},
+    {"carriers.port"},
     {"connectors", "store"},
+    {"carriers"},
     {
         "accept",
         "adverts",

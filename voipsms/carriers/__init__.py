@@ -1,0 +1,1 @@
+"""What brings something to a user: a phone by SIP, a mailbox, a webhook, a log file. One module each."""
