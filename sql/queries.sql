@@ -441,3 +441,22 @@ FROM tb_queue AS q
 JOIN tb_messages AS m ON m.id = q.id
 WHERE q.stage IN (0, 1, 4)
 GROUP BY m.gateway_id, q.stage;
+
+-- name: reach
+SELECT user_id, route, chat, mail, hook, hook_format, hook_retry, hook_secret, log, receipts, notify, low FROM tb_reach;
+
+-- name: reach_of
+SELECT user_id, route, chat, mail, hook, hook_format, hook_retry, hook_secret, log, receipts, notify, low
+FROM tb_reach
+WHERE user_id = :user_id;
+
+-- name: delete_reach!
+DELETE FROM tb_reach WHERE user_id = :user_id;
+
+-- name: insert_reach!
+INSERT INTO tb_reach (
+    user_id, route, chat, mail, hook, hook_format, hook_retry, hook_secret, log, receipts, notify, low
+)
+VALUES (
+    :user_id, :route, :chat, :mail, :hook, :hook_format, :hook_retry, :hook_secret, :log, :receipts, :notify, :low
+);

@@ -15,6 +15,7 @@ from voipsms.resellers import BrokenChain, chain
 from voipsms.routebook import read_routes
 from voipsms.routing import Routes
 from voipsms.rules import Rules
+from voipsms.store.reach import read_reach
 from voipsms.values import Value
 
 STATEMENTS = (
@@ -26,6 +27,7 @@ STATEMENTS = (
     "rules",
     "adverts",
     "terms",
+    "reach",
 )  # whose rows `load` takes
 
 
@@ -101,6 +103,7 @@ class Directory:
         rules: Iterable[tuple[Any, ...]] = (),
         advertised: Iterable[tuple[Any, ...]] = (),
         terms: Iterable[tuple[Any, ...]] = (),
+        reach: Iterable[tuple[Any, ...]] = (),
     ) -> None:
         """Rows as STATEMENTS give them."""
         owned: dict[UserId, list[Msisdn]] = {}
@@ -114,6 +117,9 @@ class Directory:
         self.by_number = {number: account for account in accounts for number in account.numbers}
         self._set_options(options)
         self._set_terms(terms)
+        reached = read_reach(reach)
+        for account in accounts:
+            account.reach = reached.get(account.id, NOWHERE)
         self.routes = read_routes(routes)
         self.rules = rulebook.read_rows(tuple(rules))
         self.adverts = adverts.read_rows(advertised)
