@@ -13,7 +13,8 @@ from voipsms.values import field_names, replace
 
 def read_reach(rows: Iterable[tuple[Any, ...]]) -> Mapping[UserId, Reach]:
     """Rows as the statements `reach` and `reach_of` give them."""
-    return {UserId(user): Reach(*first, bool(receipts), notify, low) for user, *first, receipts, notify, low in rows}
+    found = {UserId(user): Reach(*fields) for user, *fields in rows}
+    return {user: replace(reach, receipts=bool(reach.receipts)) for user, reach in found.items()}
 
 
 def reach_of(db: Database, name: str) -> Reach:
