@@ -107,5 +107,3 @@ def _answer(control: socket.socket) -> dict[str, Any]:
             octets = rest[int(length) + 1 :]
         else:
             octets += control.recv(65536)
-
-
