@@ -361,3 +361,113 @@ SELECT t.message_id, t.level, t.user_id, t.price, t.refunded
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
 STRAIGHT_JOIN tb_charges AS t FORCE INDEX (PRIMARY) ON t.message_id = j.id
 ORDER BY t.message_id, t.level;
+
+-- name: insert_outbox!
+INSERT INTO tb_outbox (id, message_id, user_id, channel, subject, source, target, text, created, expires, attempt,
+    otherwise, address, fields, node, stage, due, error)
+SELECT j.id, j.message_id, j.user_id, j.channel, j.subject, j.source, j.target, j.text, j.created, j.expires,
+    j.attempt, j.otherwise, j.address, j.fields, j.node, j.stage, j.due, j.error
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', message_id BIGINT PATH '$[1]', user_id BIGINT PATH
+    '$[2]', channel VARCHAR(255) PATH '$[3]', subject VARCHAR(255) PATH '$[4]', source VARCHAR(255) PATH '$[5]',
+    target VARCHAR(255) PATH '$[6]', text MEDIUMTEXT PATH '$[7]', created BIGINT PATH '$[8]', expires BIGINT PATH
+    '$[9]', attempt BIGINT PATH '$[10]', otherwise VARCHAR(255) PATH '$[11]', address VARCHAR(255) PATH '$[12]',
+    fields TEXT PATH '$[13]', node BIGINT PATH '$[14]', stage BIGINT PATH '$[15]', due BIGINT PATH '$[16]', error
+    VARCHAR(255) PATH '$[17]')) AS j;
+
+-- name: insert_imdn!
+INSERT INTO tb_imdn (message_id, imdn_id, sent, delivered, failed)
+SELECT j.message_id, j.imdn_id, j.sent, j.delivered, j.failed
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', imdn_id VARCHAR(255) PATH '$[1]', sent
+    VARCHAR(255) PATH '$[2]', delivered BIGINT PATH '$[3]', failed BIGINT PATH '$[4]')) AS j;
+
+-- name: defer_outbox!
+-- To be tried again then, by whoever is free; only what is still ours.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]', attempt BIGINT PATH '$[2]',
+    due BIGINT PATH '$[3]', error VARCHAR(255) PATH '$[4]')) AS j STRAIGHT_JOIN tb_outbox AS t FORCE INDEX (PRIMARY)
+    ON t.id = j.id AND t.node = j.node
+SET t.node = 0, t.attempt = j.attempt, t.due = j.due, t.error = j.error;
+
+-- name: divert_outbox!
+-- Another channel has it now.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', channel VARCHAR(255) PATH '$[1]', expires BIGINT PATH
+    '$[2]', error VARCHAR(255) PATH '$[3]')) AS j STRAIGHT_JOIN tb_outbox AS t FORCE INDEX (PRIMARY) ON t.id = j.id
+SET t.channel = j.channel, t.expires = j.expires, t.error = j.error, t.otherwise = '', t.attempt = 0;
+
+-- name: give_up_outbox!
+-- due: when that was.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', attempt BIGINT PATH '$[1]', due BIGINT PATH '$[2]',
+    error VARCHAR(255) PATH '$[3]')) AS j STRAIGHT_JOIN tb_outbox AS t FORCE INDEX (PRIMARY) ON t.id = j.id
+SET t.stage = 1, t.node = 0, t.attempt = j.attempt, t.due = j.due, t.error = j.error;
+
+-- name: claim_outbox!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]')) AS j STRAIGHT_JOIN tb_outbox
+    AS t FORCE INDEX (PRIMARY) ON t.id = j.id AND t.node = 0 AND t.stage = 0
+SET t.node = j.node;
+
+-- name: delete_outbox!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_outbox AS t
+    FORCE INDEX (PRIMARY) ON t.id = j.id;
+
+-- name: free_outbox!
+-- What its process doesn't know of.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_outbox AS t
+    FORCE INDEX (PRIMARY) ON t.id = j.id AND t.stage = 0 AND t.node = :node
+SET t.node = 0;
+
+-- name: disown_outbox!
+-- Deliveries of these nodes, which have died.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_outbox AS t
+    FORCE INDEX (ix_outbox) ON t.stage = 0 AND t.node = j.id
+SET t.node = 0;
+
+-- name: forget_outbox!
+DELETE FROM tb_outbox WHERE stage = 1 AND node = 0 AND due < :before ORDER BY due LIMIT 2000;
+
+-- name: forget_outbox_of!
+-- Deliveries given up that are about these messages.
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_outbox AS t
+    FORCE INDEX (ix_outbox_message) ON t.message_id = j.id AND t.stage = 1;
+
+-- name: forget_imdn!
+DELETE FROM tb_imdn WHERE message_id < :before ORDER BY message_id LIMIT 2000;
+
+-- name: delete_imdn!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_imdn AS t
+    FORCE INDEX (PRIMARY) ON t.message_id = j.id;
+
+-- name: undelivered
+-- Messages from phones that nobody has, with the number of deliveries that are still open.
+SELECT m.id, (SELECT COUNT(*) FROM tb_outbox AS o WHERE o.message_id = m.id AND o.stage = 0 AND o.subject = 'text')
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_messages AS m ON m.id = j.id AND m.direction = 'MO' AND m.state <> 'DELIVERED'
+ORDER BY m.id
+FOR UPDATE;
+
+-- name: asked
+-- What receipts say of their messages. must 0: only where the phone has asked for one.
+SELECT m.id, m.user_id, m.door, m.sender, m.target, m.text, m.created, m.parts, m.price, m.currency, i.imdn_id, i.sent,
+    i.delivered, i.failed
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', must BIGINT PATH '$[1]')) AS j
+LEFT JOIN tb_imdn AS i ON i.message_id = j.id
+STRAIGHT_JOIN tb_messages AS m ON m.id = j.id
+WHERE (j.must = 1 OR i.message_id IS NOT NULL) AND m.direction = 'MT';
+
+-- name: outbox_due
+-- What nobody has in memory and is to be tried.
+SELECT id, message_id, user_id, channel, subject, source, target, text, created, expires, attempt, otherwise, address,
+    fields
+FROM tb_outbox
+WHERE stage = 0 AND node = 0 AND due <= :now
+ORDER BY due, id
+LIMIT :room
+FOR UPDATE SKIP LOCKED;
+
+-- name: outbox_of
+-- What a user is still to be given by a channel, due or not.
+SELECT id, message_id, user_id, channel, subject, source, target, text, created, expires, attempt, otherwise, address,
+    fields
+FROM tb_outbox
+WHERE user_id = :user_id AND channel = :channel AND stage = 0 AND node = 0
+ORDER BY id
+LIMIT :room
+FOR UPDATE SKIP LOCKED;

@@ -53,7 +53,7 @@ SELECT id, username, type, ha1_md5, ha1_sha256, enabled, balance, credit_limit, 
 SELECT number, user_id FROM tb_numbers ORDER BY number;
 
 -- name: opted_out
-SELECT number, sender FROM tb_optout;
+SELECT number, 0 AS user_id, sender FROM tb_optout UNION ALL SELECT number, user_id, sender FROM tb_stops;
 
 -- name: user_by_name
 SELECT id, balance, currency, type FROM tb_users WHERE username = :username;
@@ -460,3 +460,32 @@ INSERT INTO tb_reach (
 VALUES (
     :user_id, :route, :chat, :mail, :hook, :hook_format, :hook_retry, :hook_secret, :log, :receipts, :notify, :low
 );
+
+-- name: api_keys
+SELECT u.id, u.password, a.secret, a.bearer
+FROM tb_users AS u
+LEFT JOIN tb_api AS a ON a.user_id = u.id
+WHERE u.type <> 'smsgw' AND (u.password <> '' OR a.user_id IS NOT NULL);
+
+-- name: update_secret!
+UPDATE tb_api SET secret = :secret WHERE user_id = :user_id;
+
+-- name: update_bearer!
+UPDATE tb_api SET bearer = :bearer WHERE user_id = :user_id;
+
+-- name: delete_api_keys!
+DELETE FROM tb_api WHERE user_id = :user_id;
+
+-- name: insert_api_keys!
+INSERT INTO tb_api (user_id, secret, bearer) VALUES (:user_id, :secret, :bearer);
+
+-- name: outbox_lines
+-- What is held back, and until when.
+SELECT user_id, channel, source, MAX(due)
+FROM tb_outbox
+WHERE stage = 0 AND node = 0 AND due > :now
+GROUP BY user_id, channel, source
+LIMIT 20000;
+
+-- name: outbox_owned
+SELECT id FROM tb_outbox WHERE stage = 0 AND node = :node AND created < :before ORDER BY id LIMIT 50000;

@@ -326,3 +326,107 @@ SELECT t.message_id, t.level, t.user_id, t.price, t.refunded
 FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
 CROSS JOIN tb_charges AS t ON t.message_id = j.id
 ORDER BY t.message_id, t.level;
+
+-- name: insert_outbox!
+INSERT INTO tb_outbox (id, message_id, user_id, channel, subject, source, target, text, created, expires, attempt,
+    otherwise, address, fields, node, stage, due, error)
+SELECT j.id, j.message_id, j.user_id, j.channel, j.subject, j.source, j.target, j.text, j.created, j.expires,
+    j.attempt, j.otherwise, j.address, j.fields, j.node, j.stage, j.due, j.error
+FROM (SELECT value->>0 AS id, value->>1 AS message_id, value->>2 AS user_id, value->>3 AS channel, value->>4 AS
+    subject, value->>5 AS source, value->>6 AS target, value->>7 AS text, value->>8 AS created, value->>9 AS expires,
+    value->>10 AS attempt, value->>11 AS otherwise, value->>12 AS address, value->>13 AS fields, value->>14 AS node,
+    value->>15 AS stage, value->>16 AS due, value->>17 AS error FROM json_each(:rows)) AS j;
+
+-- name: insert_imdn!
+INSERT INTO tb_imdn (message_id, imdn_id, sent, delivered, failed)
+SELECT j.message_id, j.imdn_id, j.sent, j.delivered, j.failed
+FROM (SELECT value->>0 AS message_id, value->>1 AS imdn_id, value->>2 AS sent, value->>3 AS delivered, value->>4 AS
+    failed FROM json_each(:rows)) AS j;
+
+-- name: defer_outbox!
+-- To be tried again then, by whoever is free; only what is still ours.
+UPDATE tb_outbox SET node = 0, attempt = j.attempt, due = j.due, error = j.error
+FROM (SELECT value->>0 AS id, value->>1 AS node, value->>2 AS attempt, value->>3 AS due, value->>4 AS error FROM
+    json_each(:rows)) AS j
+WHERE tb_outbox.id = j.id AND tb_outbox.node = j.node;
+
+-- name: divert_outbox!
+-- Another channel has it now.
+UPDATE tb_outbox SET channel = j.channel, expires = j.expires, error = j.error, otherwise = '', attempt = 0
+FROM (SELECT value->>0 AS id, value->>1 AS channel, value->>2 AS expires, value->>3 AS error FROM json_each(:rows)) AS
+    j
+WHERE tb_outbox.id = j.id;
+
+-- name: give_up_outbox!
+-- due: when that was.
+UPDATE tb_outbox SET stage = 1, node = 0, attempt = j.attempt, due = j.due, error = j.error
+FROM (SELECT value->>0 AS id, value->>1 AS attempt, value->>2 AS due, value->>3 AS error FROM json_each(:rows)) AS j
+WHERE tb_outbox.id = j.id;
+
+-- name: claim_outbox!
+UPDATE tb_outbox SET node = j.node
+FROM (SELECT value->>0 AS id, value->>1 AS node FROM json_each(:rows)) AS j
+WHERE tb_outbox.id = j.id AND tb_outbox.node = 0 AND tb_outbox.stage = 0;
+
+-- name: delete_outbox!
+DELETE FROM tb_outbox WHERE id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: free_outbox!
+-- What its process doesn't know of.
+UPDATE tb_outbox SET node = 0
+WHERE stage = 0 AND node = :node AND id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: disown_outbox!
+-- Deliveries of these nodes, which have died.
+UPDATE tb_outbox SET node = 0 WHERE stage = 0 AND node IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: forget_outbox!
+DELETE FROM tb_outbox WHERE id IN (
+    SELECT id FROM tb_outbox WHERE stage = 1 AND node = 0 AND due < :before ORDER BY due LIMIT 2000
+);
+
+-- name: forget_outbox_of!
+-- Deliveries given up that are about these messages.
+DELETE FROM tb_outbox WHERE message_id IN (SELECT value->>0 FROM json_each(:rows)) AND stage = 1;
+
+-- name: forget_imdn!
+DELETE FROM tb_imdn WHERE message_id IN (
+    SELECT message_id FROM tb_imdn WHERE message_id < :before ORDER BY message_id LIMIT 2000
+);
+
+-- name: delete_imdn!
+DELETE FROM tb_imdn WHERE message_id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: undelivered
+-- Messages from phones that nobody has, with the number of deliveries that are still open.
+SELECT json_group_array(json_array(m.id, (SELECT COUNT(*) FROM tb_outbox AS o WHERE o.message_id = m.id AND o.stage = 0
+    AND o.subject = 'text')))
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_messages AS m ON m.id = j.id AND m.direction = 'MO' AND m.state <> 'DELIVERED';
+
+-- name: asked
+-- What receipts say of their messages. must 0: only where the phone has asked for one.
+SELECT json_group_array(json_array(m.id, m.user_id, m.door, m.sender, m.target, m.text, m.created, m.parts, m.price,
+    m.currency, i.imdn_id, i.sent, i.delivered, i.failed))
+FROM (SELECT value->>0 AS id, value->>1 AS must FROM json_each(:rows)) AS j
+LEFT JOIN tb_imdn AS i ON i.message_id = j.id
+CROSS JOIN tb_messages AS m ON m.id = j.id
+WHERE (j.must = 1 OR i.message_id IS NOT NULL) AND m.direction = 'MT';
+
+-- name: outbox_due
+-- What nobody has in memory and is to be tried.
+SELECT id, message_id, user_id, channel, subject, source, target, text, created, expires, attempt, otherwise, address,
+    fields
+FROM tb_outbox
+WHERE stage = 0 AND node = 0 AND due <= :now
+ORDER BY due, id
+LIMIT :room;
+
+-- name: outbox_of
+-- What a user is still to be given by a channel, due or not.
+SELECT id, message_id, user_id, channel, subject, source, target, text, created, expires, attempt, otherwise, address,
+    fields
+FROM tb_outbox
+WHERE user_id = :user_id AND channel = :channel AND stage = 0 AND node = 0
+ORDER BY id
+LIMIT :room;

@@ -21,7 +21,8 @@ POSTED = (
     "insert_ingress", "answer_ingress", "insert_messages", "insert_options", "insert_queue", "insert_parts",
     "insert_spellings", "settle_parts", "move_queue", "reroute_messages", "update_messages", "insert_cdrs",
     "update_cdrs", "insert_charges", "refund_charges", "insert_ledger", "apply_balances", "update_counters",
-    "delete_queue", "insert_receipts", "delete_receipts",
+    "delete_queue", "insert_receipts", "delete_receipts", "insert_imdn", "insert_outbox", "defer_outbox",
+    "divert_outbox", "give_up_outbox", "delete_outbox",
 )  # fmt: skip
 
 
@@ -29,7 +30,7 @@ POSTED = (
 GATHERED = frozenset(
     {
         "find_ingress", "lock_accounts", "lock_counters", "charges_of", "match_receipts", "match_receipts_again",
-        "match_doubts", "parts_of",
+        "match_doubts", "parts_of", "undelivered", "asked",
     }
 )  # fmt: skip
 

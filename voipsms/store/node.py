@@ -66,6 +66,7 @@ def acquire(db: Database, now: Millis, lease: Millis) -> Node:
                     continue
                 if db.write("take_node", node=number, holder=holder, lease=lease, held_by=held_by, lease_was=until):
                     db.write("disown", node=number)
+                    db.write_batch("disown_outbox", [(number,)])
                     return Node(number, holder, mark)
             free = next((number for number in NODES if number not in {row[0] for row in rows}), None)
             if free is None:
