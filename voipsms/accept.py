@@ -47,7 +47,7 @@ def accept(
     if account.terms is not None:
         _check_terms(account, now)
     sender = sender_of(submission, account, bill_to, settings.country)
-    if directory.is_opted_out(target, sender):
+    if directory.is_opted_out(target, sender, account.id) and not submission.exempt:
         raise OptedOut
     text = "" if submission.octets else submission.text
     if not text.isprintable():  # the quick look: hardly any is worth the thorough one

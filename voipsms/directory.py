@@ -15,6 +15,8 @@ from voipsms.resellers import BrokenChain, chain
 from voipsms.routebook import read_routes
 from voipsms.routing import Routes
 from voipsms.rules import Rules
+from voipsms.stops import Stops
+from voipsms.store.api_keys import NO_KEYS, Keys, read_keys
 from voipsms.store.reach import read_reach
 from voipsms.values import Value
 
@@ -28,6 +30,7 @@ STATEMENTS = (
     "adverts",
     "terms",
     "reach",
+    "api_keys",
 )  # whose rows `load` takes
 
 
@@ -65,6 +68,7 @@ class Account:
     fault: str = ""  # why nobody can be billed by its resellers
     gateway: GatewayId | None = None  # which comes before those that routes find
     reach: Reach = NOWHERE
+    keys: Keys = NO_KEYS
 
     @property
     def reseller(self) -> UserId | None:
@@ -85,8 +89,9 @@ class Directory:
     by_id: dict[UserId, Account] = field(default_factory=dict)
     by_name: dict[str, Account] = field(default_factory=dict)
     by_number: dict[str, Account] = field(default_factory=dict)
+    by_bearer: dict[str, Account] = field(default_factory=dict)  # by the hash of the key
     gateways: dict[str, GatewayId] = field(default_factory=dict)
-    opted_out: frozenset[tuple[str, str]] = frozenset()
+    stops: Stops = field(default_factory=Stops)
     routes: Routes = field(default_factory=Routes)
     rules: Rules = field(default_factory=Rules)
     adverts: tuple[Advert, ...] = ()
@@ -104,6 +109,7 @@ class Directory:
         advertised: Iterable[tuple[Any, ...]] = (),
         terms: Iterable[tuple[Any, ...]] = (),
         reach: Iterable[tuple[Any, ...]] = (),
+        api_keys: Iterable[tuple[Any, ...]] = (),
     ) -> None:
         """Rows as STATEMENTS give them."""
         owned: dict[UserId, list[Msisdn]] = {}
@@ -120,10 +126,11 @@ class Directory:
         reached = read_reach(reach)
         for account in accounts:
             account.reach = reached.get(account.id, NOWHERE)
+        self._set_keys(api_keys)
         self.routes = read_routes(routes)
         self.rules = rulebook.read_rows(tuple(rules))
         self.adverts = adverts.read_rows(advertised)
-        self.opted_out = frozenset((number, sender) for number, sender in opted_out)
+        self.stops.load(opted_out)
 
     def _account(self, row: tuple[Any, ...], numbers: tuple[Msisdn, ...]) -> Account:
         user_id, name, kind, md5, sha256, enabled, balance, limit, currency = row
@@ -140,6 +147,12 @@ class Directory:
         for user_id, group, packet in options:
             if account := self.by_id.get(user_id):
                 account.group, account.packet = group, packet or DEFAULT_PACKET
+
+    def _set_keys(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        known = read_keys(rows)
+        for account in self.by_id.values():
+            account.keys = known.get(account.id, NO_KEYS)
+        self.by_bearer = {one.keys.bearer: one for one in self.by_id.values() if one.keys.bearer}
 
     def _set_terms(self, rows: Iterable[tuple[Any, ...]]) -> None:
         bound = []
@@ -163,5 +176,6 @@ class Directory:
             if account := self.by_id.get(user_id):
                 account.balance = balance
 
-    def is_opted_out(self, number: str, sender: str) -> bool:
-        return bool(self.opted_out) and ((number, "") in self.opted_out or (number, sender) in self.opted_out)
+    def is_opted_out(self, number: str, sender: str, user: UserId) -> bool:
+        """Whether this phone wants nothing from this sender, or this account."""
+        return self.stops.refuse(number, sender, user)

@@ -74,6 +74,7 @@ class Submission(Value, frozen=True):
     due: Millis = Millis(0)  # not to be sent before; 0: at once
     valid: int = 0  # seconds after which the provider shall give up; 0: as long as it keeps messages
     free_sender: bool = False  # a rule of the operator wrote the sender: it need not be a number of the payer
+    exempt: bool = False  # sent although its target has opted out: an answer of ours, or the expected confirmation
 
 
 class Message(Value, frozen=True):

@@ -19,7 +19,7 @@ USERS = [  # id, username, type, ha1_md5, ha1_sha256, enabled, balance, credit_l
     (50, "carrier", "smsgw", "", "", 1, 0, 0, "EUR"),
 ]
 NUMBERS = [(ALICE, 1), ("36201234568", 1), (BOB, 2)]
-OPTED_OUT = [("36201110000", ""), ("36201110001", ALICE)]
+OPTED_OUT = [("36201110000", 0, ""), ("36201110001", 0, ALICE)]  # number, account, sender
 SETTINGS = GlobalSettings()
 SUBMISSION = Submission(door="test", payers=("alice",), sender="alice", target=MOBILE, text="Hi")
 
