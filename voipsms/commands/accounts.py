@@ -1,4 +1,4 @@
-"""`user add|set|list|credit`, `group set|list`: accounts, their money, and what they pay by."""
+"""`user add|set|list|credit|secret|key`, `group set|list`: accounts, their money, keys, and what they pay by."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from voipsms.money import decimal, micros
 from voipsms.passwords import hash_password
 from voipsms.sip.digest import ha1
 from voipsms.sms.numbers import Kind, read_number
+from voipsms.store import api_keys
 from voipsms.store.accounts import AccountError, NewUser, add_user, credit_user, set_group, set_options
 from voipsms.store.database import Database
 from voipsms.store.terms import Changes, Listed, change, listed
@@ -77,6 +78,11 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     credit.add_argument("amount", type=amount)
     credit.add_argument("--comment", default="", help="kept with the movement")
     credit.set_defaults(run=_credit)
+    for word, what, make in (("secret", "secret, for authmd5", api_keys.new_secret),
+                             ("key", "bearer key", api_keys.new_bearer)):  # fmt: skip
+        renewing = users.add_parser(word, help=f"makes a new API {what}; the one before holds no more")
+        renewing.add_argument("name")
+        renewing.set_defaults(run=_renew, word=word, make=make)
     groups = parsers.add_parser("group", help="groups of users").add_subparsers(required=True, metavar="COMMAND")
     setting = groups.add_parser("set", help="makes or changes a group")
     setting.add_argument("name", type=packet_name)
@@ -133,7 +139,18 @@ def _add(arguments: Namespace) -> int:
         user_id = add_user(db, ids, user, arguments.credit)
         set_options(db, name, arguments.group, arguments.packet)
         _change(db, arguments, None)
+        secret, key = api_keys.new_keys(db, name) if user.type is not UserType.SMSGW else ("", "")
     print(f"user {name} added, id {user_id}")
+    if secret:
+        print(f"API secret {secret}\nAPI key {key}\nboth are shown this once")
+    return 0
+
+
+def _renew(arguments: Namespace) -> int:
+    config = read_config(arguments)
+    with database(config) as db, db.transaction():
+        made = arguments.make(db, arguments.name)
+    print(f"user {arguments.name}: API {arguments.word} {made}")
     return 0
 
 
