@@ -18,6 +18,7 @@ from voipsms.smpp.deliveries import mobile_originated
 from voipsms.smpp.faults import Strike
 from voipsms.smpp.link import Link
 from voipsms.smpp.pdu import (
+    ESM_UDHI,
     MESSAGE_PAYLOAD,
     MESSAGE_STATE,
     RECEIPTED_MESSAGE_ID,
@@ -36,6 +37,7 @@ from voipsms.smpp.pdu import (
 )
 from voipsms.smpp.simulator import Simulator
 from voipsms.smpp.status import ESME_RINVDSTADR, ESME_ROK, ESME_RSYSERR, ESME_RX_P_APPN, ESME_RX_T_APPN, status
+from voipsms.values import replace
 
 
 def words(text: str) -> str:
@@ -229,6 +231,19 @@ async def test_mo_traffic() -> None:
     async with Simulator(options) as simulator, running(simulator) as esme:
         await until(lambda: simulator.counts["delivered"] == 3)
         assert esme.texts() == ["number 0", "number 1", "number 2"]
+
+
+async def test_phones_answer() -> None:
+    """A message of several parts once."""
+    async with Simulator(Options(mo_reply="Yes?", receipts=False)) as simulator, running(simulator) as esme:
+        await esme.submit(message())
+        for number in (b"\x02", b"\x01"):
+            part = message(text=b"\x05\x00\x03\x01\x02" + number + b"part")
+            await esme.submit(replace(part, esm_class=ESM_UDHI))
+        await esme.submit(message("36305550001"))  # refused
+        await until(lambda: simulator.counts["delivered"] == 2)
+        assert esme.texts() == ["Yes?", "Yes?"]
+        assert simulator.counts["mo"] == 2
 
 
 async def test_log(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ class Options:
     mo_from: str = "36301234567"
     mo_to: str = "36300000000"
     mo_text: str = "hello"
+    mo_reply: str = ""  # what the phones answer to each message that reaches them; empty: nothing
     seed: int = 1
     faults: tuple[Strike, ...] = ()
     tls_cert: str = ""  # PEM file: sessions go by TLS

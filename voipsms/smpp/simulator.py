@@ -24,6 +24,7 @@ from voipsms.smpp.kept import Kept, KeptMessage
 from voipsms.smpp.link import Link
 from voipsms.smpp.outbox import Delivery, Outbox
 from voipsms.smpp.pdu import (
+    ESM_UDHI,
     NOTHING,
     OUTBIND,
     SC_INTERFACE_VERSION,
@@ -237,6 +238,9 @@ class Simulator:
             self.counts["unanswered"] += 1
         if not behaviour.early:
             self._send_receipts(receipts)
+        if self.options.mo_reply and not refusal and _begins(body):
+            self.counts["mo"] += 1
+            self.deliver(*mobile_originated(body.destination_addr, body.source_addr, self.options.mo_reply))
         if behaviour.disconnects or (self.options.disconnect and not self.counts["submits"] % self.options.disconnect):
             self.counts["disconnects"] += 1
             link.close("disconnected on demand")
@@ -328,6 +332,14 @@ class Simulator:
             self.counts["mo"] += 1
             self.deliver(*mobile_originated(options.mo_from, options.mo_to, options.mo_text.replace("%d", str(number))))
             await asyncio.sleep(1 / options.mo_rate)
+
+
+def _begins(body: ShortMessage) -> bool:
+    """Whether it is a whole message, or the first part of one: its number is the header's last octet."""
+    octets = body.short_message
+    if not octets or not body.esm_class & ESM_UDHI:
+        return True
+    return octets[octets[0] : octets[0] + 1] == b"\x01"
 
 
 def _short_message(body: DataMessage) -> ShortMessage:

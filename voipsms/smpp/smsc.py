@@ -115,6 +115,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mo-from", default=usual.mo_from, metavar="NUMBER", help="their sender (%(default)s)")
     add("--mo-to", default=usual.mo_to, metavar="NUMBER", help="their target (%(default)s)")
     add("--mo-text", default=usual.mo_text, metavar="TEXT", help="their text; %%d becomes their number")
+    add("--mo-reply", default="", metavar="TEXT", help="the phones answer each message that reaches them")
     add("--fault", type=_strike, action="append", dest="faults", default=[], metavar="NAME[:SHARE[:TIMES]]",
         help="strike a share of the requests (1: all), so often at most; see below")  # fmt: skip
     add("--tls-cert", default="", metavar="FILE", help="PEM file: sessions go by TLS")
