@@ -17,7 +17,7 @@ from voipsms.connectors.registry import connector_for
 from voipsms.errors import ConfigError, Refused, StoreError, SubmitError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
-from voipsms.model import GatewayId, Message, Part, Receipt, Submission
+from voipsms.model import GatewayId, Inbound, Message, Part, Receipt, Submission
 from voipsms.rules import COPIES, Copy, Effect, Tell
 from voipsms.settings import MailSettings
 from voipsms.store.accounts import ADMIN
@@ -38,7 +38,7 @@ class _Nobody:
     async def receipt(self, receipt: Receipt) -> None:
         raise StoreError("nobody waits for it")
 
-    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
+    async def inbound(self, inbound: Inbound) -> None:
         raise StoreError("nobody waits for it")
 
 

@@ -26,7 +26,7 @@ from voipsms.errors import ConfigError, NodeLost, NoGateway, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.intake import Intake
 from voipsms.measures import Measures
-from voipsms.model import GatewayId, Message, Micros, Receipt, Submission, UserId
+from voipsms.model import GatewayId, Inbound, Message, Micros, Receipt, Submission, UserId
 from voipsms.preparation import Preparation
 from voipsms.recovery import Claimed, resume
 from voipsms.rewriting import DialPlan, procedure
@@ -187,7 +187,7 @@ class Gateway:
         """Inbox: a provider's receipt; returns after the commit."""
         telling.receipt(receipt, await self.journal.append(Hear(receipt)))
 
-    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
+    async def inbound(self, inbound: Inbound) -> None:
         """Inbox: a message from a phone. Nobody can receive one here yet, so the provider has to keep it."""
         raise StoreError("messages from phones have nowhere to go here")
 

@@ -54,6 +54,15 @@ class UserType(StrEnum):
     RESELLER = "reseller"
 
 
+class Imdn(Value, frozen=True):
+    """What a phone wants to hear of its message (RFC 5438): of delivery, of failure. `id` and `sent` are its words."""
+
+    id: str
+    sent: str
+    delivered: bool
+    failed: bool
+
+
 class Submission(Value, frozen=True):
     """One request to send one text to one target, as a door understood it.
 
@@ -75,6 +84,7 @@ class Submission(Value, frozen=True):
     valid: int = 0  # seconds after which the provider shall give up; 0: as long as it keeps messages
     free_sender: bool = False  # a rule of the operator wrote the sender: it need not be a number of the payer
     exempt: bool = False  # sent although its target has opted out: an answer of ours, or the expected confirmation
+    imdn: Imdn | None = None
 
 
 class Message(Value, frozen=True):
@@ -103,6 +113,7 @@ class Message(Value, frozen=True):
     valid: int = 0
     charges: tuple[tuple[UserId, Micros], ...] = ()  # of its user's resellers, nearest first; for the commit only
     counted: tuple[UserId, ...] = ()  # accounts with a monthly limit that it counts for; for the commit only
+    imdn: Imdn | None = None  # for the commit only
 
 
 class Part(Value, frozen=True):
@@ -142,7 +153,8 @@ class Receipt(Value, frozen=True):
 class Inbound(Value, frozen=True):
     """A message from a phone (MO) as a provider tells it: a whole one, or one part of it.
 
-    `text` may have halves of surrogate pairs at its ends where a part was cut between them. `provider_id` is what
+    `text` may have halves of surrogate pairs at its ends where a part was cut between them, and an escape (U+001B) at
+    the end where that was in a pair of the GSM alphabet: see sms/joining.py. `provider_id` is what
     makes a repeat the same one again; empty: the provider gives none.
     """
 

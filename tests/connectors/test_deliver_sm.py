@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from voipsms.connectors.deliver_sm import Dialect, dialect_of, read
 from voipsms.gateway_settings import SmppSettings
-from voipsms.model import GatewayId, Receipt, State
+from voipsms.model import GatewayId, Inbound, Receipt, State
 from voipsms.smpp.pdu import (
     DATA_SM,
     DELIVER_SM,
@@ -38,10 +40,14 @@ def receipt(state: State, error: str = "000", provider_id: str = "1f2e", comment
     return Receipt(GATEWAY, provider_id, state, error, comment)
 
 
+def text(text: str = "", **fields: Any) -> Inbound:
+    return Inbound(GATEWAY, "", "", text, **fields)
+
+
 DELIVERED, STATE_2, STATE_5 = receipt(State.DELIVERED), (MESSAGE_STATE, b"\2"), (MESSAGE_STATE, b"\5")
 ID = (RECEIPTED_MESSAGE_ID, b"ABC-1\0")
 
-CASES: dict[str, tuple[Pdu, Receipt | str | None]] = {
+CASES: dict[str, tuple[Pdu, Receipt | Inbound | None]] = {
     "by esm_class": (deliver_sm(TEXT), DELIVERED),
     "by esm_class, with other bits": (deliver_sm(TEXT, 0x87), DELIVERED),
     "by content": (deliver_sm(TEXT, 0), DELIVERED),
@@ -72,22 +78,22 @@ CASES: dict[str, tuple[Pdu, Receipt | str | None]] = {
     "no receipt at all": (deliver_sm("what?"), None),
     "data_sm": (data_sm(4, (MESSAGE_PAYLOAD, TEXT.encode())), DELIVERED),
     "data_sm with TLVs only": (data_sm(4, ID, STATE_5), receipt(State.UNDELIVERABLE, "", "ABC-1")),
-    "a text": (deliver_sm("hello", 0), "hello"),
-    "an empty text": (deliver_sm("", 0), ""),
-    "a text in the default alphabet": (deliver_sm(b"\x00 \x1be", 0), "@ €"),
-    "a text in Latin-1": (deliver_sm(b"\xe1", 0, 3), "á"),
-    "a text in UCS-2": (deliver_sm("😀".encode("utf-16-be"), 0, 8), "😀"),
-    "a part": (deliver_sm(b"\5\0\3\1\2\1hello", 0x40), "hello"),
-    "UDHI without a header": (deliver_sm("hello", 0x40), "hello"),
-    "a text by data_sm": (data_sm(0, (MESSAGE_PAYLOAD, b"hello")), "hello"),
-    "an acknowledgement by the phone's user": (deliver_sm("yes", 0x10), "yes"),
-    "a text that speaks of receipts": (deliver_sm("the id: 5 and stat: good", 0), "the id: 5 and stat: good"),
-    "octets": (deliver_sm(b"\1\2", 0, 4), "0102"),
+    "a text": (deliver_sm("hello", 0), text("hello")),
+    "an empty text": (deliver_sm("", 0), text("")),
+    "a text in the default alphabet": (deliver_sm(b"\x00 \x1be", 0), text("@ €")),
+    "a text in Latin-1": (deliver_sm(b"\xe1", 0, 3), text("á")),
+    "a text in UCS-2": (deliver_sm("😀".encode("utf-16-be"), 0, 8), text("😀")),
+    "a part": (deliver_sm(b"\5\0\3\1\2\1hello", 0x40), text("hello", reference=1, total=2)),
+    "UDHI without a header": (deliver_sm("hello", 0x40), text("hello")),
+    "a text by data_sm": (data_sm(0, (MESSAGE_PAYLOAD, b"hello")), text("hello")),
+    "an acknowledgement by the phone's user": (deliver_sm("yes", 0x10), text("yes")),
+    "a text that speaks of receipts": (deliver_sm("the id: 5 and stat: good", 0), text("the id: 5 and stat: good")),
+    "octets": (deliver_sm(b"\1\2", 0, 4), text(octets=b"\1\2")),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("pdu, expected", CASES.values(), ids=CASES.keys())
-def test_read(pdu: Pdu, expected: Receipt | str | None) -> None:
+def test_read(pdu: Pdu, expected: Receipt | Inbound | None) -> None:
     assert isinstance(pdu.body, ShortMessage | DataMessage)
     assert read(GATEWAY, pdu, pdu.body) == expected
 
@@ -155,7 +161,7 @@ def test_routo(text: str, expected: Receipt) -> None:
 def test_an_alphabet_that_is_latin1(octets: bytes, coding: int, text: str) -> None:
     pdu = deliver_sm(octets, 0, coding)
     assert isinstance(pdu.body, ShortMessage)
-    assert read(GATEWAY, pdu, pdu.body, ROUTO) == text
+    assert read(GATEWAY, pdu, pdu.body, ROUTO) == Inbound(GATEWAY, "", "", text)
 
 
 # -- ids ----------------------------------------------------------------------------------------------------------
@@ -212,4 +218,4 @@ def test_anything_can_be_read(
     pdu = deliver_sm(octets, esm_class, coding, tuple(tlvs))
     assert isinstance(pdu.body, ShortMessage)
     found = read(GATEWAY, pdu, pdu.body, dialect)
-    assert found is None or isinstance(found, str) or found.provider_id
+    assert found is None or isinstance(found, Inbound) or found.provider_id

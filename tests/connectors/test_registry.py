@@ -16,14 +16,14 @@ from voipsms.connectors.sip import SipConnector
 from voipsms.connectors.smpp import SmppConnector
 from voipsms.errors import ConfigError
 from voipsms.gateway_settings import GatewaySettings, SmppSettings, kind_of_url
-from voipsms.model import GatewayId, Receipt
+from voipsms.model import GatewayId, Inbound, Receipt
 from voipsms.settings import MailSettings
 
 
 class Nobody:
     async def receipt(self, receipt: Receipt) -> None: ...
 
-    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None: ...
+    async def inbound(self, inbound: Inbound) -> None: ...
 
 
 def build(settings: GatewaySettings) -> object:

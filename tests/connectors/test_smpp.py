@@ -23,7 +23,7 @@ from voipsms.errors import (
     Throttled,
 )
 from voipsms.gateway_settings import GatewaySettings, SmppSettings
-from voipsms.model import GatewayId, Message, Receipt, State, Submitted
+from voipsms.model import GatewayId, Inbound, Message, Receipt, State, Submitted
 from voipsms.smpp.behaviour import Options
 from voipsms.smpp.deliveries import mobile_originated
 from voipsms.smpp.pdu import DATA_SM, MESSAGE_PAYLOAD, DataMessage, ShortMessage
@@ -37,7 +37,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self.receipts: list[Receipt] = []
-        self.texts: list[tuple[str, str, str, str]] = []
+        self.texts: list[Inbound] = []
         self.waiting = 0
         self.broken = False
         self.gate = asyncio.Event()
@@ -54,9 +54,9 @@ class Inbox:
         await self._keep()
         self.receipts.append(receipt)
 
-    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
+    async def inbound(self, inbound: Inbound) -> None:
         await self._keep()
-        self.texts.append((gateway, source, target, text))
+        self.texts.append(inbound)
 
 
 def connector(inbox: Inbox | None = None, port: int = 9, **settings: Any) -> SmppConnector:
@@ -201,7 +201,7 @@ async def test_inbound() -> None:
     async with Simulator() as simulator, running(simulator, inbox):
         simulator.deliver(*mobile_originated("36301", "36302", "szöveg"))
         await until(lambda: simulator.counts["delivered"])
-        assert inbox.texts == [("gw", "36301", "36302", "szöveg")]
+        assert inbox.texts == [Inbound(GatewayId(7), "36301", "36302", "szöveg")]
 
 
 async def test_data_sm() -> None:
@@ -211,7 +211,7 @@ async def test_data_sm() -> None:
         body = DataMessage("", 1, 1, "36301", 1, 1, "36302")
         link.request(DATA_SM, body, ((MESSAGE_PAYLOAD, b"hello"),))
         await until(lambda: not link.session.outstanding)
-        assert inbox.texts == [("gw", "36301", "36302", "hello")]
+        assert inbox.texts == [Inbound(GatewayId(7), "36301", "36302", "hello")]
 
 
 async def test_answered_only_when_kept() -> None:

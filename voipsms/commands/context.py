@@ -17,7 +17,7 @@ from voipsms.config import Config
 from voipsms.directory import STATEMENTS, Directory
 from voipsms.errors import StoreError
 from voipsms.gateway_settings import GatewaySettings
-from voipsms.model import GatewayId, Millis, Receipt
+from voipsms.model import GatewayId, Inbound, Millis, Receipt
 from voipsms.sms.numbers import read_number
 from voipsms.store import migrate, node, prices
 from voipsms.store.database import Database
@@ -95,5 +95,5 @@ class Nobody:
     async def receipt(self, receipt: Receipt) -> None:
         raise StoreError("only a check")
 
-    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None:
+    async def inbound(self, inbound: Inbound) -> None:
         raise StoreError("only a check")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-from voipsms.model import Message, Part, Receipt, Submitted
+from voipsms.model import Inbound, Message, Part, Receipt, Submitted
 
 
 class Inbox(Protocol):
@@ -14,7 +14,7 @@ class Inbox(Protocol):
 
     async def receipt(self, receipt: Receipt) -> None: ...
 
-    async def inbound(self, gateway: str, source: str, target: str, text: str) -> None: ...
+    async def inbound(self, inbound: Inbound) -> None: ...
 
 
 class Connector(Protocol):

@@ -25,7 +25,7 @@ from voipsms.connectors.smpp_parts import Cutter
 from voipsms.errors import ConfigError, RefusedHere, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
-from voipsms.model import GatewayId, Message, Part, Receipt, State, Submitted
+from voipsms.model import GatewayId, Inbound, Message, Part, Receipt, State, Submitted
 from voipsms.smpp.client import Client
 from voipsms.smpp.link import Link
 from voipsms.smpp.pdu import (
@@ -187,21 +187,21 @@ class SmppConnector:
     async def _take(self, link: Link, pdu: Pdu, body: ShortMessage | DataMessage) -> None:
         answer = ESME_ROK
         try:
-            await self._keep(deliver_sm.read(self._gateway_id, pdu, body, self._dialect), body)
+            await self._keep(deliver_sm.read(self._gateway_id, pdu, body, self._dialect), body.source_addr)
         except StoreError as error:
             self.counts["postponed"] += 1
             log.warning("a deliver_sm can't be kept now", gateway=self.name, error=str(error))
             answer = ESME_RX_T_APPN
         link.respond(pdu, answer, Answer())
 
-    async def _keep(self, what: Receipt | str | None, body: ShortMessage | DataMessage) -> None:
+    async def _keep(self, what: Receipt | Inbound | None, source: str) -> None:
         if isinstance(what, Receipt):
             self.counts["receipts"] += 1
             await self._inbox.receipt(what)
         elif what is not None:
             self.counts["inbound"] += 1
-            await self._inbox.inbound(self.name, body.source_addr, body.destination_addr, what)
+            await self._inbox.inbound(what)
         else:
             self.counts["unreadable"] += 1
             metrics.count("malformed", "smpp_receipt")
-            log.warning("a deliver_sm can't be read", gateway=self.name, source=body.source_addr)
+            log.warning("a deliver_sm can't be read", gateway=self.name, source=source)

@@ -92,6 +92,11 @@ def decode(octets: bytes) -> str:
     return _ESCAPED_PAIR.sub(lambda pair: _AFTER_ESCAPE.get(pair[1], pair[1]), text)
 
 
+def after_escape(character: str) -> str:
+    """What a character of the default table is behind an escape."""
+    return _AFTER_ESCAPE.get(character, character)
+
+
 def pack(unpacked: bytes, fill_bits: int = 0) -> bytes:
     """§6.1.2.1.1; `fill_bits` zero bits go first, so that septets start on a septet boundary after a header."""
     packed = bytearray()

@@ -71,6 +71,17 @@ class Header:
         return Concatenation(int.from_bytes(reference), total, number, element.iei == CONCATENATION_16)
 
     @property
+    def lies(self) -> bool:
+        """Whether it says that this is part 0, or 7 of 3."""
+        return self.concatenation is None and self._last(CONCATENATION_8, CONCATENATION_16) is not None
+
+    @property
+    def rest(self) -> bytes:
+        """The header as octets without concatenation; empty where nothing else is in it."""
+        others = [element for element in self.elements if element.iei not in (CONCATENATION_8, CONCATENATION_16)]
+        return serialize(others) if others else b""
+
+    @property
     def ports(self) -> Ports | None:
         element = self._last(PORTS_8, PORTS_16)
         if element is None:
@@ -78,6 +89,9 @@ class Header:
         half = len(element.data) // 2
         destination, source = int.from_bytes(element.data[:half]), int.from_bytes(element.data[half:])
         return Ports(destination, source, element.iei == PORTS_16)
+
+
+NO_HEADER = Header()
 
 
 def split(user_data: bytes) -> tuple[Header, bytes]:

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from voipsms.model import GatewayId, Message, MessageId, Micros, Millis, Receipt, State, Submitted, UserId
+from voipsms.model import (
+    Belongs,
+    Delivery,
+    DeliveryId,
+    GatewayId,
+    Inbound,
+    Incoming,
+    Message,
+    MessageId,
+    Micros,
+    Millis,
+    Receipt,
+    State,
+    Submitted,
+    UserId,
+)
 from voipsms.values import Value
 
 
@@ -108,7 +123,85 @@ class Hear(Value, frozen=True):
     orphan: int = 0
 
 
-Entry = Accept | Remember | Amend | Start | Reroute | Postpone | Take | Confirm | Fail | Doubt | Hear
+class Receive(Value, frozen=True):
+    """A text from a phone, or a part of one, with numbers as tables have them; its result is a Received.
+
+    A known key makes it a repeat. Parts wait for each other so long; `again`: what has no key is never a repeat.
+    """
+
+    inbound: Inbound
+    wait: Millis
+    key: bytes = b""
+    door: str = "smpp"
+    again: bool = False
+
+
+class Arrival(Value, frozen=True):
+    """A whole text that is not settled: a row of tb_inbound. `belongs`: of one that is held until it can be paid."""
+
+    incoming: Incoming
+    door: str
+    belongs: Belongs | None = None
+
+
+class Received(Value, frozen=True):
+    """What came of a Receive: whether it was new, and the texts that are whole now."""
+
+    fresh: bool
+    arrivals: tuple[Arrival, ...] = ()
+
+
+class Settle(Value, frozen=True):
+    """What becomes of a text from a phone: a message of direction MO with its one CDR, paid, and on its way to its user.
+
+    Its result is False where another process has settled it; NoCredit where it can't be paid, or others of its user
+    that can't be paid come first (`hold`): then it is held as `arrival` says.
+    """
+
+    arrival: Arrival
+    message: Message  # of the same id
+    state: State = State.QUEUED
+    reason: str = ""
+    comment: str = ""
+    deliveries: tuple[Delivery, ...] = ()
+    hold: bool = False
+
+
+class Post(Value, frozen=True):
+    """New deliveries; whoever posts them hands them to the outbox afterwards."""
+
+    deliveries: tuple[Delivery, ...]
+
+
+class Defer(Value, frozen=True):
+    """A delivery is to be tried then, by whichever process is free. `attempt`: that have failed."""
+
+    delivery_id: DeliveryId
+    attempt: int
+    due: Millis
+    why: str
+
+
+class Divert(Value, frozen=True):
+    """Another channel has the delivery now: the one that `delivery` names."""
+
+    delivery: Delivery
+    why: str
+
+
+class Conclude(Value, frozen=True):
+    """A delivery is over. `late`: its time was. The last one of a message from a phone settles that."""
+
+    delivery: Delivery
+    carried: bool
+    why: str
+    late: bool = False
+
+
+Entry = (
+    Accept | Remember | Amend | Start | Reroute | Postpone | Take | Confirm | Fail | Doubt | Hear | Receive | Settle
+    | Post | Defer | Divert | Conclude
+)  # fmt: skip
 
 
 class Repeat(Value, frozen=True):
