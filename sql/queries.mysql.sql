@@ -456,7 +456,7 @@ WHERE (j.must = 1 OR i.message_id IS NOT NULL) AND m.direction = 'MT';
 -- What nobody has in memory and is to be tried.
 SELECT id, message_id, user_id, channel, subject, source, target, text, created, expires, attempt, otherwise, address,
     fields
-FROM tb_outbox
+FROM tb_outbox FORCE INDEX (ix_outbox)
 WHERE stage = 0 AND node = 0 AND due <= :now
 ORDER BY due, id
 LIMIT :room
@@ -466,8 +466,75 @@ FOR UPDATE SKIP LOCKED;
 -- What a user is still to be given by a channel, due or not.
 SELECT id, message_id, user_id, channel, subject, source, target, text, created, expires, attempt, otherwise, address,
     fields
-FROM tb_outbox
+FROM tb_outbox FORCE INDEX (ix_outbox_user)
 WHERE user_id = :user_id AND channel = :channel AND stage = 0 AND node = 0
 ORDER BY id
 LIMIT :room
 FOR UPDATE SKIP LOCKED;
+
+-- name: insert_events!
+INSERT IGNORE INTO tb_events (message_id, kind, detail, at)
+SELECT j.message_id, j.kind, j.detail, j.at
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (message_id BIGINT PATH '$[0]', kind VARCHAR(255) PATH '$[1]', detail VARCHAR(255)
+    PATH '$[2]', at BIGINT PATH '$[3]')) AS j;
+
+-- name: keep_states!
+-- The state that is about to be written over.
+INSERT IGNORE INTO tb_events (message_id, kind, detail, at)
+SELECT m.id, m.state, SUBSTR(CASE WHEN m.reason = '' THEN m.comment ELSE CONCAT(m.reason, ': ', m.comment) END, 1, 255), m.changed
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_messages AS m ON m.id = j.id;
+
+-- name: delete_events!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_events AS t ON t.message_id = j.id;
+
+-- name: claim_requests!
+INSERT IGNORE INTO tb_requests (id, request_key, digest, holder, answer)
+SELECT j.id, j.request_key, j.digest, j.holder, ''
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', request_key VARCHAR(32) PATH '$[1]', digest VARCHAR(32)
+    PATH '$[2]', holder VARCHAR(32) PATH '$[3]')) AS j;
+
+-- name: requests_of
+SELECT r.request_key, r.id, r.digest, r.holder, r.status, r.answer
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (request_key VARCHAR(32) PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_requests AS r ON r.request_key = j.request_key;
+
+-- name: answer_requests!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (request_key VARCHAR(32) PATH '$[0]', holder VARCHAR(32) PATH '$[1]', status BIGINT
+    PATH '$[2]', answer MEDIUMTEXT PATH '$[3]')) AS j STRAIGHT_JOIN tb_requests AS t ON t.request_key = j.request_key
+    AND t.holder = j.holder
+SET t.status = j.status, t.answer = j.answer;
+
+-- name: drop_requests!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (request_key VARCHAR(32) PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_requests AS t ON t.request_key = j.request_key;
+
+-- name: forget_requests!
+DELETE FROM tb_requests WHERE id < :before ORDER BY id LIMIT 2000;
+
+-- name: listed_messages
+-- Newest first; rows: whose, unless everyone is 1.
+SELECT m.id, m.created, m.direction, u.username, m.sender, m.target, g.username, m.text, m.coding, m.parts, m.price, m.cost,
+    m.currency, m.state, m.reason, m.comment, m.changed
+FROM tb_messages AS m
+LEFT JOIN tb_users AS u ON u.id = m.user_id
+LEFT JOIN tb_users AS g ON g.id = m.gateway_id
+WHERE m.id >= :first AND m.id < :before AND (:everyone = 1 OR m.user_id IN (
+        SELECT j.id FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j))
+    AND (:sender = '' OR m.sender = :sender) AND (:target = '' OR m.target = :target) AND (:state = '' OR m.state = :state)
+    AND (:direction = '' OR m.direction = :direction)
+ORDER BY m.id DESC
+LIMIT :room;
+
+-- name: listed_cdrs
+-- As listed_messages.
+SELECT c.id, c.msgid, c.type, c.direction, u.username, c.sender, c.target, g.username, c.start, c.duration, c.parts, c.price, c.cost,
+    c.currency, c.state, c.reason, c.comment
+FROM tb_cdrs AS c
+LEFT JOIN tb_users AS u ON u.id = c.user_id
+LEFT JOIN tb_users AS g ON g.id = c.gateway_id
+WHERE c.id >= :first AND c.id < :before AND (:everyone = 1 OR c.user_id IN (
+        SELECT j.id FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j))
+    AND (:sender = '' OR c.sender = :sender) AND (:target = '' OR c.target = :target) AND (:state = '' OR c.state = :state)
+    AND (:direction = '' OR c.direction = :direction)
+ORDER BY c.id DESC
+LIMIT :room;

@@ -489,3 +489,153 @@ LIMIT 20000;
 
 -- name: outbox_owned
 SELECT id FROM tb_outbox WHERE stage = 0 AND node = :node AND created < :before ORDER BY id LIMIT 50000;
+
+-- name: story_message
+SELECT m.id, m.created, m.direction, m.door, m.user_id, u.username, m.gateway_id, g.username, m.sender, m.target, m.text, m.coding,
+    m.parts, m.duration, m.price, m.cost, m.currency, m.client_ip, m.message_class, m.state, m.reason, m.comment, m.changed,
+    o.octets, o.udh, o.due, o.valid, q.stage, q.attempt, q.due, q.node
+FROM tb_messages AS m
+LEFT JOIN tb_users AS u ON u.id = m.user_id
+LEFT JOIN tb_users AS g ON g.id = m.gateway_id
+LEFT JOIN tb_options AS o ON o.message_id = m.id
+LEFT JOIN tb_queue AS q ON q.id = m.id
+WHERE m.id = :id;
+
+-- name: story_parts
+SELECT p.part, p.total, p.attempt, g.username, COALESCE(s.provider_id, p.provider_id), p.state
+FROM tb_parts AS p
+LEFT JOIN tb_users AS g ON g.id = p.gateway_id
+LEFT JOIN tb_spellings AS s ON s.message_id = p.message_id AND s.part = p.part AND s.attempt = p.attempt
+WHERE p.message_id = :id
+ORDER BY p.attempt, p.part;
+
+-- name: story_movements
+SELECT l.user_id, u.username, l.kind, l.amount, l.created, l.comment, u.currency
+FROM tb_ledger AS l
+LEFT JOIN tb_users AS u ON u.id = l.user_id
+WHERE l.msgid = :id
+ORDER BY l.id;
+
+-- name: story_cdr
+SELECT c.id, c.msgid, c.type, c.direction, u.username, c.sender, c.target, g.username, c.start, c.duration, c.parts, c.price, c.cost,
+    c.currency, c.state, c.reason, c.comment
+FROM tb_cdrs AS c
+LEFT JOIN tb_users AS u ON u.id = c.user_id
+LEFT JOIN tb_users AS g ON g.id = c.gateway_id
+WHERE c.id = :id;
+
+-- name: story_events
+SELECT kind, detail, at FROM tb_events WHERE message_id = :id ORDER BY at;
+
+-- name: message_window
+-- How far down a page looks, whether it finds anything or not.
+SELECT MIN(w.id), COUNT(*)
+FROM (SELECT id FROM tb_messages WHERE id >= :first AND id < :before ORDER BY id DESC LIMIT 20000) AS w;
+
+-- name: cdr_window
+SELECT MIN(w.id), COUNT(*)
+FROM (SELECT id FROM tb_cdrs WHERE id >= :first AND id < :before ORDER BY id DESC LIMIT 20000) AS w;
+
+-- name: ask_to_cancel!
+INSERT INTO tb_cancels (message_id, user_id, created) VALUES (:id, :user_id, :created);
+
+-- name: cancels
+-- Those that this process can see to, and those of which nothing is left to be cancelled.
+SELECT c.message_id, c.user_id, q.stage
+FROM tb_cancels AS c
+LEFT JOIN tb_queue AS q ON q.id = c.message_id
+WHERE q.id IS NULL OR q.node = :node OR q.stage IN (2, 3);
+
+-- name: asked_to_cancel
+SELECT created FROM tb_cancels WHERE message_id = :id;
+
+-- name: end_cancel!
+DELETE FROM tb_cancels WHERE message_id = :id;
+
+-- name: retake_request!
+-- From a process that has not answered it in time.
+UPDATE tb_requests SET holder = :holder, id = :id WHERE request_key = :request_key AND holder = :held_by AND status = 0;
+
+-- name: virtual_numbers
+-- Plain numbers, tagged ranges (digits > 0) and keywords.
+SELECT n.number, 0 AS digits, '' AS keyword, n.user_id, COALESCE(o.callback, 0) AS callback
+FROM tb_numbers AS n
+LEFT JOIN tb_number_options AS o ON o.number = n.number
+UNION ALL
+SELECT r.base, r.digits, '', r.user_id, r.callback FROM tb_ranges AS r
+UNION ALL
+SELECT k.number, 0, k.keyword, k.user_id, k.callback FROM tb_keywords AS k
+ORDER BY 1, 2, 3;
+
+-- name: range_at
+SELECT r.digits, r.user_id, u.username
+FROM tb_ranges AS r
+JOIN tb_users AS u ON u.id = r.user_id
+WHERE r.base = :base;
+
+-- name: ranges_between
+SELECT r.base, r.digits, r.user_id, u.username
+FROM tb_ranges AS r
+JOIN tb_users AS u ON u.id = r.user_id
+WHERE r.base >= :first AND r.base < :before;
+
+-- name: numbers_between
+SELECT n.number, n.user_id, u.username
+FROM tb_numbers AS n
+JOIN tb_users AS u ON u.id = n.user_id
+WHERE n.number >= :first AND n.number < :before;
+
+-- name: keywords_between
+SELECT k.number, k.keyword, k.user_id, u.username
+FROM tb_keywords AS k
+JOIN tb_users AS u ON u.id = k.user_id
+WHERE k.number >= :first AND k.number < :before;
+
+-- name: insert_range!
+INSERT INTO tb_ranges (base, digits, user_id, callback) VALUES (:base, :digits, :user_id, :callback);
+
+-- name: insert_keyword!
+INSERT INTO tb_keywords (number, keyword, user_id, callback) VALUES (:number, :keyword, :user_id, :callback);
+
+-- name: insert_number_option!
+INSERT INTO tb_number_options (number, callback) VALUES (:number, :callback);
+
+-- name: delete_number!
+DELETE FROM tb_numbers WHERE number = :number;
+
+-- name: delete_number_option!
+DELETE FROM tb_number_options WHERE number = :number;
+
+-- name: delete_range!
+DELETE FROM tb_ranges WHERE base = :base AND digits = :digits;
+
+-- name: delete_keyword!
+DELETE FROM tb_keywords WHERE number = :number AND keyword = :keyword;
+
+-- name: tell_conflict_again!
+-- Where it was told before that.
+UPDATE tb_conflicts SET told = :now WHERE phone = :phone AND told < :since;
+
+-- name: forget_conflicts!
+DELETE FROM tb_conflicts WHERE told < :before;
+
+-- name: undelivered
+-- Messages older than an id that are not final, and of which no warning was given: a page above `after`. Those with a
+-- time of their own are in undelivered_apart.
+SELECT q.id
+FROM tb_queue AS q
+LEFT JOIN tb_options AS o ON o.message_id = q.id
+LEFT JOIN tb_warned AS w ON w.message_id = q.id
+WHERE q.id > :after AND q.id < :before AND w.message_id IS NULL AND COALESCE(o.due, 0) = 0 AND COALESCE(o.valid, 0) = 0
+ORDER BY q.id
+LIMIT 500;
+
+-- name: delete_warned!
+DELETE FROM tb_warned WHERE message_id = :message_id;
+
+-- name: warned
+-- A page above `after`, and whether each is final.
+SELECT w.message_id, q.id IS NULL
+FROM (SELECT message_id FROM tb_warned WHERE message_id > :after ORDER BY message_id LIMIT 500) AS w
+LEFT JOIN tb_queue AS q ON q.id = w.message_id
+ORDER BY w.message_id;

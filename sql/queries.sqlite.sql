@@ -430,3 +430,68 @@ FROM tb_outbox
 WHERE user_id = :user_id AND channel = :channel AND stage = 0 AND node = 0
 ORDER BY id
 LIMIT :room;
+
+-- name: insert_events!
+INSERT INTO tb_events (message_id, kind, detail, at)
+SELECT value->>0, value->>1, value->>2, value->>3 FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- name: keep_states!
+-- The state that is about to be written over.
+INSERT INTO tb_events (message_id, kind, detail, at)
+SELECT m.id, m.state, SUBSTR(CASE WHEN m.reason = '' THEN m.comment ELSE m.reason || ': ' || m.comment END, 1, 255), m.changed
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_messages AS m ON m.id = j.id
+WHERE true
+ON CONFLICT DO NOTHING;
+
+-- name: delete_events!
+DELETE FROM tb_events WHERE message_id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: claim_requests!
+INSERT INTO tb_requests (id, request_key, digest, holder, answer)
+SELECT value->>0, value->>1, value->>2, value->>3, '' FROM json_each(:rows) WHERE true
+ON CONFLICT DO NOTHING;
+
+-- name: requests_of
+SELECT r.request_key, r.id, r.digest, r.holder, r.status, r.answer
+FROM (SELECT value->>0 AS request_key FROM json_each(:rows)) AS j
+CROSS JOIN tb_requests AS r ON r.request_key = j.request_key;
+
+-- name: answer_requests!
+UPDATE tb_requests SET status = j.status, answer = j.answer
+FROM (SELECT value->>0 AS request_key, value->>1 AS holder, value->>2 AS status, value->>3 AS answer FROM
+    json_each(:rows)) AS j
+WHERE tb_requests.request_key = j.request_key AND tb_requests.holder = j.holder;
+
+-- name: drop_requests!
+DELETE FROM tb_requests WHERE request_key IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: forget_requests!
+DELETE FROM tb_requests WHERE id IN (SELECT id FROM tb_requests WHERE id < :before ORDER BY id LIMIT 2000);
+
+-- name: listed_messages
+-- Newest first; rows: whose, unless everyone is 1.
+SELECT m.id, m.created, m.direction, u.username, m.sender, m.target, g.username, m.text, m.coding, m.parts, m.price, m.cost,
+    m.currency, m.state, m.reason, m.comment, m.changed
+FROM tb_messages AS m
+LEFT JOIN tb_users AS u ON u.id = m.user_id
+LEFT JOIN tb_users AS g ON g.id = m.gateway_id
+WHERE m.id >= :first AND m.id < :before AND (:everyone = 1 OR m.user_id IN (SELECT value->>0 FROM json_each(:rows)))
+    AND (:sender = '' OR m.sender = :sender) AND (:target = '' OR m.target = :target) AND (:state = '' OR m.state = :state)
+    AND (:direction = '' OR m.direction = :direction)
+ORDER BY m.id DESC
+LIMIT :room;
+
+-- name: listed_cdrs
+-- As listed_messages.
+SELECT c.id, c.msgid, c.type, c.direction, u.username, c.sender, c.target, g.username, c.start, c.duration, c.parts, c.price, c.cost,
+    c.currency, c.state, c.reason, c.comment
+FROM tb_cdrs AS c
+LEFT JOIN tb_users AS u ON u.id = c.user_id
+LEFT JOIN tb_users AS g ON g.id = c.gateway_id
+WHERE c.id >= :first AND c.id < :before AND (:everyone = 1 OR c.user_id IN (SELECT value->>0 FROM json_each(:rows)))
+    AND (:sender = '' OR c.sender = :sender) AND (:target = '' OR c.target = :target) AND (:state = '' OR c.state = :state)
+    AND (:direction = '' OR c.direction = :direction)
+ORDER BY c.id DESC
+LIMIT :room;

@@ -88,6 +88,7 @@ def overdue(db: Database, before: Millis) -> int:
     if found:
         unknown = "No receipt has come"
         now = now_millis()
+        db.write_batch("keep_states", [(i,) for i in found])
         db.write_batch("update_messages", [(i, State.UNKNOWN, "no_receipt", unknown, now) for i in found])
         db.write_batch("update_cdrs", [(i, State.UNKNOWN, "no_receipt", unknown, 1) for i in found])
         db.write_batch("delete_queue", [(i,) for i in found])

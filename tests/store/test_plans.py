@@ -21,6 +21,7 @@ SQL = Path(__file__).parents[2] / "sql"
 PARAMETERS = {
     "rows": "[[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]]", "after": 0, "before": 1, "node": 99, "now": 1, "holder": "",
     "lease": 1, "mark": 1, "part": 0, "packet": "p", "service": "SMS", "prefix": "", "valid_from": 0, "timetable": "",
+    "first": 1, "sender": "", "target": "", "state": "", "direction": "", "everyone": 0,
     "user_id": 1, "channel": "chat", "room": 1,
 }  # fmt: skip
 SHARED = ["renew_lease", "owned", "disown", "orphans", "unsettled"]

@@ -49,7 +49,10 @@ T = TypeVar("T")
 _NOTE = "archive"  # in tb_settings
 _WORKING = ".part"
 _PAGE = 500  # rows a transaction, some 20 ms
-_GONE = ("delete_messages", "delete_options", "delete_parts", "delete_spellings", "delete_movements", "delete_charges")
+_GONE = (
+    "delete_messages", "delete_options", "delete_parts", "delete_spellings", "delete_movements", "delete_charges",
+    "delete_events",
+)  # fmt: skip
 _PATIENCE = 20  # times that somebody else's lock is waited for
 
 

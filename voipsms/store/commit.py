@@ -14,15 +14,20 @@ from voipsms.errors import Refused
 from voipsms.model import FAILED, GatewayId, Message, MessageId, Micros, Millis, Receipt, State, Submitted, UserId
 from voipsms.sms.receipt import canonical_id, id_forms
 from voipsms.store.database import Database
+from voipsms.store.deliveries import Deliveries
 from voipsms.store.entries import (
     Accept,
     Amend,
+    Conclude,
     Confirm,
+    Defer,
+    Divert,
     Doubt,
     Entry,
     Fail,
     Hear,
     Outcome,
+    Post,
     Postpone,
     Remember,
     Repeat,
@@ -35,6 +40,7 @@ from voipsms.store.entries import (
 from voipsms.store.ids import IdSource, first_id
 from voipsms.store.ledger import Ledger
 from voipsms.store.orphans import KEEP, Orphans
+from voipsms.store.told import Asked, Final, Finals
 from voipsms.values import Value
 
 COMMENT = 255  # characters kept of a provider's words
@@ -86,6 +92,8 @@ class Commit:
         self._parts: dict[tuple[int, int, int], State] = {}
         self._rows: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
         self._ledger = Ledger(db, ids, now, self._rows)
+        self._deliveries = Deliveries(db, now, node, self._rows)
+        self._finals = Finals(asked) if asked is not None else None
         self._touched: dict[int, None] = {}  # messages of several parts that may be settled now
         self._finished: set[int] = set()
         self._outcomes: list[Outcome] = []
@@ -105,8 +113,10 @@ class Commit:
                 results[n] = _POST[type(entry)](self, entry)
         self._flush()
         self._hear(results)
+        self._deliveries.settle()
+        told = self._tell()
         self._flush()
-        return Written(results, self._ledger.balances(), self._outcomes)
+        return Written(results, self._ledger.balances(), self._outcomes, told)
 
     # -- new messages
 
@@ -138,10 +148,19 @@ class Commit:
         )  # fmt: skip
         if m.octets or m.udh or m.due or m.valid:
             self._rows["insert_options"].append((m.id, m.octets.hex(), m.udh.hex(), m.due, m.valid))
+        if m.imdn is not None:
+            wanted = (m.id, m.imdn.id, m.imdn.sent, int(m.imdn.delivered), int(m.imdn.failed))
+            self._rows["insert_imdn"].append(wanted)
         stage = Stage.STARTED if accept.started else Stage.WAITING
         node = self._node if accept.ours else 0
         self._rows["insert_queue"].append((m.id, node, int(stage), int(accept.started), m.due or m.created))
         self._ledger.reserve(m, accept.credit)
+        if accept.said:
+            self._note(m.id, "rules", accept.said)
+
+    def _note(self, message_id: int, kind: str, detail: str) -> None:
+        """For the message's story, see store/story.py."""
+        self._rows["insert_events"].append((message_id, kind, detail[:COMMENT], self._now))
 
     # -- what dispatch reports
 
@@ -163,8 +182,11 @@ class Commit:
         m = entry.message
         self._rows["reroute_messages"].append((m.id, m.gateway_id, m.cost))
         self._move(m.id, Stage.WAITING, 1, self._now)
+        self._note(m.id, "rerouted", entry.why)
 
     def _postpone(self, entry: Postpone) -> None:
+        if entry.why:
+            self._note(entry.message_id, "attempt", entry.why)
         self._move(entry.message_id, Stage.WAITING, entry.attempt, entry.due)
 
     def _move(self, message_id: MessageId, stage: Stage, attempt: int, due: Millis) -> None:
@@ -201,10 +223,12 @@ class Commit:
             self._move(m.id, Stage.TAKEN, attempt, expires)
         else:
             self._rows["delete_queue"].append((m.id,))
+            self._final(m.id, m.user_id, State.QUEUED, submitted.state, "")
 
     def _fail(self, entry: Fail) -> None:
         m = entry.message
         self._close(m, entry.state, entry.reason, entry.comment, took=0)
+        self._final(m.id, m.user_id, State.QUEUED, entry.state, entry.reason)
         self._ledger.refund(m.id, m.user_id, m.price)
         self._rows["delete_queue"].append((m.id,))
 
@@ -233,6 +257,8 @@ class Commit:
             if sent is not None and entry.orphan:
                 self._rows["delete_receipts"].append((entry.orphan,))
             if entry.receipt.state in _NOT_YET:
+                if sent is not None:
+                    self._note_receipt(sent, entry.receipt)
                 continue
             if sent is not None:
                 self._settle(sent, entry.receipt)
@@ -278,12 +304,22 @@ class Commit:
                 best[n] = tuple(row)
         return {n: _Sent.of(row) for n, row in best.items()}
 
+    def _note_receipt(self, sent: _Sent, receipt: Receipt) -> None:
+        """One that doesn't become the state of its message, or not alone."""
+        part = f"part {sent.part}: " if sent.parts > 1 else ""
+        error = f", error {receipt.error}" if receipt.error.strip("0") else ""
+        comment = f": {receipt.comment}" if receipt.comment else ""
+        self._note(sent.message_id, "receipt", f"{part}{receipt.state}{error}{comment}")
+
     def _settle(self, sent: _Sent, receipt: Receipt) -> None:
+        open_ = sent.state in _OPEN and sent.message_id not in self._finished
+        if sent.parts > 1 or not open_:
+            self._note_receipt(sent, receipt)
         if sent.part:
             self._parts[sent.message_id, sent.part, sent.attempt] = receipt.state
         if sent.parts > 1:
             self._touched[sent.message_id] = None
-        elif sent.state in _OPEN and sent.message_id not in self._finished:
+        elif open_:
             self._finish(sent, receipt.state, receipt.error, receipt.comment)
 
     def _settle_whole(self) -> None:
@@ -312,9 +348,11 @@ class Commit:
         told = (f"error {error}" if failed and error.strip("0") else "", comment)
         comment = ": ".join(filter(None, told))[:COMMENT]
         refunded = failed and self._refund
+        self._rows["keep_states"].append((sent.message_id,))
         self._rows["update_messages"].append((sent.message_id, state, reason, comment, self._now))
         self._rows["update_cdrs"].append((sent.message_id, state, reason, comment, int(not refunded)))
         self._rows["delete_queue"].append((sent.message_id,))
+        self._final(sent.message_id, sent.user_id, sent.state, state, reason)
         if failed or state is State.DELIVERED:
             millis = None if failed else max(self._now - sent.changed, 0)
             self._outcomes.append(Outcome(sent.gateway_id, sent.target, not failed, millis))
@@ -334,6 +372,30 @@ class Commit:
             )  # fmt: skip
             self._rows["insert_receipts"].append(row)
         self._orphans.add(orphan_id, r)
+
+    # -- deliveries
+
+    def _post(self, entry: Post) -> None:
+        self._deliveries.post(entry.deliveries)
+
+    def _defer(self, entry: Defer) -> None:
+        self._deliveries.defer(entry)
+
+    def _divert(self, entry: Divert) -> None:
+        self._deliveries.divert(entry)
+
+    def _conclude(self, entry: Conclude) -> None:
+        self._deliveries.conclude(entry)
+
+    def _final(self, message_id: int, user_id: UserId, before: State, state: State, reason: str) -> None:
+        if self._finals is not None:
+            self._finals.add(message_id, Final(user_id, before, state, reason))
+
+    def _tell(self) -> list[Delivery]:
+        """Receipts for those who asked."""
+        told = self._finals.deliveries(self._db, self._ids, self._now) if self._finals is not None else []
+        self._deliveries.post(told)
+        return told
 
     # -- writing
 
@@ -376,4 +438,8 @@ _POST: dict[type, Callable[[Commit, Any], object]] = {
     Confirm: Commit._confirm,
     Fail: Commit._fail,
     Doubt: Commit._doubt,
+    Post: Commit._post,
+    Defer: Commit._defer,
+    Divert: Commit._divert,
+    Conclude: Commit._conclude,
 }

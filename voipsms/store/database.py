@@ -19,8 +19,8 @@ T = TypeVar("T")
 # Statements that a commit may need, in the order in which `post` runs them.
 POSTED = (
     "insert_ingress", "answer_ingress", "insert_messages", "insert_options", "insert_queue", "insert_parts",
-    "insert_spellings", "settle_parts", "move_queue", "reroute_messages", "update_messages", "insert_cdrs",
-    "update_cdrs", "insert_charges", "refund_charges", "insert_ledger", "apply_balances", "update_counters",
+    "insert_spellings", "settle_parts", "move_queue", "reroute_messages", "keep_states", "update_messages",
+    "insert_cdrs", "update_cdrs", "insert_events", "insert_charges", "refund_charges", "insert_ledger", "apply_balances", "update_counters",
     "delete_queue", "insert_receipts", "delete_receipts", "insert_imdn", "insert_outbox", "defer_outbox",
     "divert_outbox", "give_up_outbox", "delete_outbox",
 )  # fmt: skip

@@ -40,6 +40,7 @@ class Accept(Value, frozen=True):
     started: bool  # dispatch submits it as soon as this is committed
     ours: bool = True  # False: whoever is running shall send it
     credit: Micros = Micros(0)  # for the advertisement in it (smsadvvalue); its price is what is left to pay
+    said: str = ""  # what rules have made of the submission; for its story
 
 
 class Remember(Value, frozen=True):
@@ -65,17 +66,19 @@ class Start(Value, frozen=True):
 
 
 class Reroute(Value, frozen=True):
-    """Another gateway is to send the message: `message` names it, and what it costs there."""
+    """Another gateway is to send the message: `message` names it, and what it costs there. `why`: for its story."""
 
     message: Message
+    why: str = ""
 
 
 class Postpone(Value, frozen=True):
-    """No submit is under way; the next attempt is due then."""
+    """No submit is under way; the next attempt is due then. `why`: how the last one failed; for its story."""
 
     message_id: MessageId
     attempt: int
     due: Millis
+    why: str = ""
 
 
 class Take(Value, frozen=True):
@@ -223,8 +226,9 @@ class Outcome(Value, frozen=True):
 
 class Written(Value, frozen=True):
     """What a commit did: the result of each entry in order (None, Repeat, bool or an exception), balances now, and what
-    it has learned of the gateways."""
+    it has learned of the gateways; and receipts that it has put into tb_outbox."""
 
     results: list[object]
     balances: dict[UserId, Micros]
     outcomes: list[Outcome]
+    told: list[Delivery]
