@@ -1,0 +1,1 @@
+"""SMS callback: a text that makes calls. Seeds/002, "SMS callback"."""
