@@ -330,6 +330,11 @@ class GatewaySettings:
     inbound_repeats: bool = key(
         False, "Texts without an id of the provider are never taken for repeats (trackers send the same one again)"
     )
+    inbound_receipts: str = key(
+        "answer",
+        "Receipts at /dlr/NAME have the id of the answer to the message, or ours ([smsid]), or there are none",
+        choices=("answer", "ours", "none"),
+    )
     mo: bool = key(False, "[mo] in templates is 1: the provider is to be told that people may reply")
     on_unknown: str = key(
         "resend", "A submit without an answer: wait for its receipt, send it once more, or fail it",
@@ -475,6 +480,8 @@ def read_gateway(name: str, values: Mapping[str, str], fault: Fault, folder: Pat
         fault("sender_instead", "must be one of the allowed senders")
     if gateway.smsurl and not kind_of_url(gateway.smsurl):
         fault("smsurl", _RIGHT_URL)
+    if gateway.inbound_receipts == "ours" and gateway.smsverifyurl:
+        fault("inbound_receipts", "must be answer or none with smsverifyurl, which asks by the id of the answer")
     if speaks_smpp(gateway.smsurl) and not settings.server:
         fault("smsurl", "must name the SMSC: SMPP;server=…")
     for bad, right in _smpp_conflicts(settings):

@@ -35,6 +35,7 @@ from voipsms.masking import HIDDEN, mask_body, mask_headers, mask_number, mask_u
 from voipsms.model import GatewayId, Message, Part, State, Submitted
 
 SHORTEST_SECRET = 4  # characters: a shorter one is not looked for in answers
+TELL_OF_RECEIPTS = frozenset({"clickatell", "routo", "generic"})  # of [gateway] inbound
 ASKS_FOR_A_PAUSE = frozenset({429, 503})  # where Retry-After holds for the gateway, not for the message alone
 
 
@@ -124,7 +125,7 @@ class HttpConnector(Reachable):
             found = recipients.judge_each(answer.status, answer.text, targets, self._rules, answer.location)
         except TooSlow as error:
             raise OutcomeUnknown(f"{error}: {verdict.comment(answer.status, answer.text)}") from error
-        return [self._result(one, answer) for one in found]
+        return [self._result(item.message, one, answer) for item, one in zip(items, found, strict=True)]
 
     async def _ask(self, by: Exchange, template: RequestTemplate, item: Item, targets: Sequence[str] = ()) -> Answer:
         """Raises SubmitError where there is no answer."""
@@ -139,17 +140,25 @@ class HttpConnector(Reachable):
         self._trace_exchange(item, targets, began, answer)
         return answer
 
-    def _result(self, found: Verdict, answer: Answer) -> Submitted | SubmitError:
+    def _result(self, message: Message, found: Verdict, answer: Answer) -> Submitted | SubmitError:
         """What a verdict means to dispatch."""
         comment = self._hide(found.comment)
         if found.outcome is Outcome.TAKEN:
-            return Submitted(found.provider_id, State.ACCEPTED, comment, unverified=self.unverified)
+            return self._taken(message, found.provider_id, comment)
         if found.outcome is Outcome.REFUSED:
             return SubmitRefused(comment)
         pause = verdict.retry_after(answer.retry_after, time.time())
         if answer.status in ASKS_FOR_A_PAUSE and pause is not None:
             return Throttled(comment, retry_after=pause)
         return SubmitFailed(comment, retry_after=pause)
+
+    def _taken(self, message: Message, answered: str, comment: str) -> Submitted:
+        """Its receipt, where one will come, names it by the id of the answer or by [smsid], our own."""
+        how = self._settings.inbound_receipts
+        provider_id = str(message.id) if how == "ours" else answered
+        told = self._settings.inbound in TELL_OF_RECEIPTS and how != "none" and bool(provider_id)
+        state = State.ENROUTE if told else State.ACCEPTED
+        return Submitted(provider_id, state, comment, unverified=self.unverified)
 
     def _hide(self, answer: str) -> str:
         """Without our credentials, which some providers repeat."""

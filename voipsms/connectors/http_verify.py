@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from voipsms.connectors import verdict
@@ -52,7 +53,7 @@ class VerifyingHttpConnector(HttpConnector):
             found = verdict.judge(answer.status, answer.text, self._rules, answer.location)
         except TooSlow as error:
             raise OutcomeUnknown(str(error)) from error
-        result = self._result(found, answer)
+        result = self._result(message, replace(found, provider_id=provider_id), answer)
         if isinstance(result, SubmitError):
             raise result
         return Submitted(provider_id, result.state, result.comment)

@@ -1,0 +1,29 @@
+"""The formats that `[gateway] inbound` names, and what each provider wants to hear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from voipsms.inbound import clickatell, generic, icewarp, routo
+from voipsms.inbound.call import Call, Origin
+from voipsms.model import Inbound, Receipt
+from voipsms.values import Value
+
+
+class Format(Value, frozen=True):
+    """`taken` and `failed` begin the answer's body; `key`: the parameter that proves who asks."""
+
+    message: Callable[[Origin, Call], Inbound]
+    receipt: Callable[[Origin, Call], Receipt] | None
+    taken: str = "OK"
+    failed: str = "ERROR"
+    key: str = "key"
+
+
+FORMATS: Final[dict[str, Format]] = {
+    "clickatell": Format(clickatell.message, clickatell.receipt),
+    "routo": Format(routo.message, routo.receipt),
+    "icewarp": Format(icewarp.message, None, "True", "False", "pass"),
+    "generic": Format(generic.message, generic.receipt),
+}
