@@ -435,7 +435,7 @@ DELETE FROM tb_imdn WHERE message_id < :before ORDER BY message_id LIMIT 2000;
 DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_imdn AS t
     FORCE INDEX (PRIMARY) ON t.message_id = j.id;
 
--- name: undelivered
+-- name: lost_texts
 -- Messages from phones that nobody has, with the number of deliveries that are still open.
 SELECT m.id, (SELECT COUNT(*) FROM tb_outbox AS o WHERE o.message_id = m.id AND o.stage = 0 AND o.subject = 'text')
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
@@ -538,3 +538,53 @@ WHERE c.id >= :first AND c.id < :before AND (:everyone = 1 OR c.user_id IN (
     AND (:direction = '' OR c.direction = :direction)
 ORDER BY c.id DESC
 LIMIT :room;
+
+-- name: insert_optout!
+INSERT IGNORE INTO tb_optout (number, sender, created) VALUES (:number, :sender, :created);
+
+-- name: insert_stop!
+INSERT IGNORE INTO tb_stops (number, user_id, sender, keyword, created)
+VALUES (:number, :user_id, :sender, :keyword, :created);
+
+-- name: insert_confirmation!
+INSERT IGNORE INTO tb_confirmations (number, user_id, sender, text_id, until, due)
+VALUES (:number, :user_id, :sender, :text_id, :due, :due);
+
+-- name: scopes_of
+SELECT j.number, 0, t.sender
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (number VARCHAR(32) PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_optout AS t ON t.number = j.number
+UNION ALL
+SELECT j.number, t.user_id, t.sender
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (number VARCHAR(32) PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_stops AS t ON t.number = j.number;
+
+-- name: tell_conflict!
+-- No row where there is one.
+INSERT IGNORE INTO tb_conflicts (phone, told)
+SELECT j.phone, j.told FROM JSON_TABLE(:rows, '$[*]' COLUMNS (phone VARCHAR(32) PATH '$[0]', told BIGINT PATH '$[1]')) AS j;
+
+-- name: warn!
+-- No row where there is one.
+INSERT IGNORE INTO tb_warned (message_id) SELECT j.id FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j;
+
+-- name: writers
+-- Who wrote to these phones since an id, with the newest message of each. From the index alone.
+SELECT w.n, w.user_id, w.id
+FROM (
+    SELECT j.n, t.user_id, MAX(t.id) AS id
+    FROM JSON_TABLE(:rows, '$[*]' COLUMNS (n BIGINT PATH '$[0]', phone VARCHAR(32) PATH '$[1]', since BIGINT PATH
+        '$[2]')) AS j
+    STRAIGHT_JOIN tb_messages AS t FORCE INDEX (ix_messages_target) ON t.target = j.phone AND t.id >= j.since
+    GROUP BY j.n, t.user_id
+) AS w
+STRAIGHT_JOIN tb_messages AS m FORCE INDEX (PRIMARY) ON m.id = w.id AND m.direction = 'MT';
+
+-- name: undelivered_apart
+-- Messages that are not final and have a time of their own: a page above `after`.
+SELECT o.message_id, o.due, o.valid
+FROM tb_options AS o FORCE INDEX (PRIMARY)
+STRAIGHT_JOIN tb_queue AS q FORCE INDEX (PRIMARY) ON q.id = o.message_id
+WHERE o.message_id > :after AND (o.due > 0 OR o.valid > 0)
+ORDER BY o.message_id
+LIMIT 500;

@@ -639,3 +639,72 @@ SELECT w.message_id, q.id IS NULL
 FROM (SELECT message_id FROM tb_warned WHERE message_id > :after ORDER BY message_id LIMIT 500) AS w
 LEFT JOIN tb_queue AS q ON q.id = w.message_id
 ORDER BY w.message_id;
+
+-- name: optouts_of
+SELECT sender FROM tb_optout WHERE number = :number;
+
+-- name: stops_of
+SELECT user_id, sender, keyword FROM tb_stops WHERE number = :number;
+
+-- name: delete_optout!
+DELETE FROM tb_optout WHERE number = :number AND sender = :sender;
+
+-- name: delete_stop!
+DELETE FROM tb_stops WHERE number = :number AND user_id = :user_id AND sender = :sender AND keyword = :keyword;
+
+-- name: insert_stop_change!
+INSERT INTO tb_stop_changes (id, number) VALUES (:id, :number);
+
+-- name: stop_changes
+SELECT DISTINCT number FROM tb_stop_changes WHERE id > :after;
+
+-- name: forget_stop_changes!
+DELETE FROM tb_stop_changes WHERE id < :before;
+
+-- name: confirmations
+SELECT number, user_id, sender, until FROM tb_confirmations WHERE until > :now;
+
+-- name: due_confirmations
+SELECT number, user_id, sender, text_id, due, attempt, message_id, claimed
+FROM tb_confirmations
+WHERE due <= :now
+ORDER BY due
+LIMIT 100;
+
+-- name: claim_confirmation!
+-- For one process at a time.
+UPDATE tb_confirmations SET due = :later
+WHERE number = :number AND user_id = :user_id AND sender = :sender AND text_id = :text_id AND due = :due;
+
+-- name: retry_confirmation!
+UPDATE tb_confirmations SET due = :due, attempt = attempt + 1
+WHERE number = :number AND user_id = :user_id AND sender = :sender AND text_id = :text_id;
+
+-- name: confirm_stop!
+-- For one message, unless it came to nothing: what isn't there after a while was never accepted.
+UPDATE tb_confirmations SET message_id = :message_id, claimed = :now
+WHERE number = :number AND user_id = :user_id AND sender = :sender AND until > :now AND (
+    message_id = 0
+    OR (claimed < :before AND NOT EXISTS (SELECT 1 FROM tb_messages AS m WHERE m.id = tb_confirmations.message_id))
+);
+
+-- name: message_exists
+SELECT 1 FROM tb_messages WHERE id = :id;
+
+-- name: delete_confirmation!
+DELETE FROM tb_confirmations
+WHERE number = :number AND user_id = :user_id AND sender = :sender AND text_id = :text_id;
+
+-- name: lift_confirmations!
+DELETE FROM tb_confirmations WHERE number = :number AND sender = :sender AND (user_id = :user_id OR :user_id = 0);
+
+-- name: optouts
+SELECT o.number, o.sender, '' AS username, '' AS keyword, o.created
+FROM tb_optout AS o
+WHERE :number IN ('', o.number)
+UNION ALL
+SELECT s.number, s.sender, u.username, s.keyword, s.created
+FROM tb_stops AS s
+JOIN tb_users AS u ON u.id = s.user_id
+WHERE :number IN ('', s.number)
+ORDER BY number, sender, username, keyword;

@@ -397,7 +397,7 @@ DELETE FROM tb_imdn WHERE message_id IN (
 -- name: delete_imdn!
 DELETE FROM tb_imdn WHERE message_id IN (SELECT value->>0 FROM json_each(:rows));
 
--- name: undelivered
+-- name: lost_texts
 -- Messages from phones that nobody has, with the number of deliveries that are still open.
 SELECT json_group_array(json_array(m.id, (SELECT COUNT(*) FROM tb_outbox AS o WHERE o.message_id = m.id AND o.stage = 0
     AND o.subject = 'text')))
@@ -495,3 +495,51 @@ WHERE c.id >= :first AND c.id < :before AND (:everyone = 1 OR c.user_id IN (SELE
     AND (:direction = '' OR c.direction = :direction)
 ORDER BY c.id DESC
 LIMIT :room;
+
+-- name: insert_optout!
+INSERT OR IGNORE INTO tb_optout (number, sender, created) VALUES (:number, :sender, :created);
+
+-- name: insert_stop!
+INSERT OR IGNORE INTO tb_stops (number, user_id, sender, keyword, created)
+VALUES (:number, :user_id, :sender, :keyword, :created);
+
+-- name: insert_confirmation!
+INSERT OR IGNORE INTO tb_confirmations (number, user_id, sender, text_id, until, due)
+VALUES (:number, :user_id, :sender, :text_id, :due, :due);
+
+-- name: scopes_of
+SELECT j.number, 0, t.sender
+FROM (SELECT value->>0 AS number FROM json_each(:rows)) AS j
+CROSS JOIN tb_optout AS t ON t.number = j.number
+UNION ALL
+SELECT j.number, t.user_id, t.sender
+FROM (SELECT value->>0 AS number FROM json_each(:rows)) AS j
+CROSS JOIN tb_stops AS t ON t.number = j.number;
+
+-- name: tell_conflict!
+-- No row where there is one.
+INSERT OR IGNORE INTO tb_conflicts (phone, told) SELECT value->>0, value->>1 FROM json_each(:rows);
+
+-- name: warn!
+-- No row where there is one.
+INSERT OR IGNORE INTO tb_warned (message_id) SELECT value->>0 FROM json_each(:rows);
+
+-- name: writers
+-- Who wrote to these phones since an id, with the newest message of each. From the index alone.
+SELECT w.n, w.user_id, w.id
+FROM (
+    SELECT j.n, t.user_id, MAX(t.id) AS id
+    FROM (SELECT value->>0 AS n, value->>1 AS phone, value->>2 AS since FROM json_each(:rows)) AS j
+    CROSS JOIN tb_messages AS t INDEXED BY ix_messages_target ON t.target = j.phone AND t.id >= j.since
+    GROUP BY j.n, t.user_id
+) AS w
+CROSS JOIN tb_messages AS m ON m.id = w.id AND m.direction = 'MT';
+
+-- name: undelivered_apart
+-- Messages that are not final and have a time of their own: a page above `after`.
+SELECT o.message_id, o.due, o.valid
+FROM tb_options AS o
+CROSS JOIN tb_queue AS q ON q.id = o.message_id
+WHERE o.message_id > :after AND (o.due > 0 OR o.valid > 0)
+ORDER BY o.message_id
+LIMIT 500;

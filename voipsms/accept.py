@@ -135,7 +135,10 @@ def find(directory: Directory, name: str, country: str) -> Account | None:
     """The account with this name, or to which this number belongs."""
     if account := directory.by_name.get(name) or directory.by_number.get(name):
         return account
-    return directory.by_number.get(read_number(name, country).digits)
+    if account := directory.by_number.get(read_number(name, country).digits):
+        return account
+    owner = directory.book.owner(name.removeprefix("+"))
+    return directory.by_id.get(owner) if owner else None
 
 
 def sender_of(submission: Submission, account: Account, bill_to: str, country: str) -> str:
@@ -143,7 +146,7 @@ def sender_of(submission: Submission, account: Account, bill_to: str, country: s
     said = read_number(submission.sender, country)
     free = submission.free_sender or account.type is UserType.ADMIN or account.name == bill_to
     if not free and account.numbers and said.digits not in account.numbers:
-        return account.numbers[0]
+        return account.ranges.own(submission.sender) or account.numbers[0]
     return _spelled(said, submission.sender)
 
 

@@ -10,6 +10,7 @@ from voipsms import adverts, rulebook
 from voipsms.adverts import Advert
 from voipsms.log import get_logger
 from voipsms.model import NOWHERE, GatewayId, Micros, Millis, Msisdn, Reach, UserId, UserType
+from voipsms.numbers_book import NO_NUMBERS, NumberBook, Numbers
 from voipsms.rating import DEFAULT_PACKET, Cost, Tariffs
 from voipsms.resellers import BrokenChain, chain
 from voipsms.routebook import read_routes
@@ -31,6 +32,7 @@ STATEMENTS = (
     "terms",
     "reach",
     "api_keys",
+    "virtual_numbers",
 )  # whose rows `load` takes
 
 
@@ -68,6 +70,7 @@ class Account:
     fault: str = ""  # why nobody can be billed by its resellers
     gateway: GatewayId | None = None  # which comes before those that routes find
     reach: Reach = NOWHERE
+    ranges: Numbers = NO_NUMBERS
     keys: Keys = NO_KEYS
 
     @property
@@ -92,6 +95,7 @@ class Directory:
     by_bearer: dict[str, Account] = field(default_factory=dict)  # by the hash of the key
     gateways: dict[str, GatewayId] = field(default_factory=dict)
     stops: Stops = field(default_factory=Stops)
+    book: NumberBook = field(default_factory=NumberBook)
     routes: Routes = field(default_factory=Routes)
     rules: Rules = field(default_factory=Rules)
     adverts: tuple[Advert, ...] = ()
@@ -110,6 +114,7 @@ class Directory:
         terms: Iterable[tuple[Any, ...]] = (),
         reach: Iterable[tuple[Any, ...]] = (),
         api_keys: Iterable[tuple[Any, ...]] = (),
+        virtual_numbers: Iterable[tuple[Any, ...]] = (),
     ) -> None:
         """Rows as STATEMENTS give them."""
         owned: dict[UserId, list[Msisdn]] = {}
@@ -127,6 +132,7 @@ class Directory:
         for account in accounts:
             account.reach = reached.get(account.id, NOWHERE)
         self._set_keys(api_keys)
+        self._set_numbers(virtual_numbers)
         self.routes = read_routes(routes)
         self.rules = rulebook.read_rows(tuple(rules))
         self.adverts = adverts.read_rows(advertised)
@@ -147,6 +153,15 @@ class Directory:
         for user_id, group, packet in options:
             if account := self.by_id.get(user_id):
                 account.group, account.packet = group, packet or DEFAULT_PACKET
+
+    def _set_numbers(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """The base of a range is a number of its user, too: it is the sender where a user has no other."""
+        self.book = NumberBook(rows)
+        for account in self.by_id.values():
+            account.ranges = numbers = self.book.of.get(account.id, NO_NUMBERS)
+            bases = tuple(Msisdn(base) for base in numbers.ranges if base not in self.by_number)
+            account.numbers += bases
+            self.by_number.update(dict.fromkeys(bases, account))
 
     def _set_keys(self, rows: Iterable[tuple[Any, ...]]) -> None:
         known = read_keys(rows)

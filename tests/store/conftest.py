@@ -20,10 +20,11 @@ BUSY = 1.0
 
 
 TABLES = (
-    "tb_prices", "tb_packets", "tb_groups", "tb_user_options", "tb_numbers", "tb_users", "tb_nodes", "tb_optout",
+    "tb_prices", "tb_packets", "tb_groups", "tb_user_options", "tb_numbers", "tb_ranges", "tb_keywords",
+    "tb_number_options", "tb_conflicts", "tb_warned", "tb_users", "tb_nodes", "tb_optout",
     "tb_ingress", "tb_messages", "tb_options", "tb_queue", "tb_parts", "tb_spellings", "tb_receipts", "tb_cdrs",
     "tb_ledger", "tb_terms", "tb_charges", "tb_rules", "tb_advertisement",
-    "tb_routes", "tb_quality", "tb_reach", "tb_outbox", "tb_imdn", "tb_api", "tb_events", "tb_cancels",
+    "tb_routes", "tb_quality", "tb_stops", "tb_stop_changes", "tb_confirmations", "tb_codes", "tb_reach", "tb_outbox", "tb_imdn", "tb_api", "tb_events", "tb_cancels",
     "tb_requests",
 )  # fmt: skip
 
