@@ -588,3 +588,8 @@ STRAIGHT_JOIN tb_queue AS q FORCE INDEX (PRIMARY) ON q.id = o.message_id
 WHERE o.message_id > :after AND (o.due > 0 OR o.valid > 0)
 ORDER BY o.message_id
 LIMIT 500;
+
+-- name: message_states
+SELECT m.id, m.state, m.reason, m.comment
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_messages AS m ON m.id = j.id;

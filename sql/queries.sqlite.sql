@@ -543,3 +543,8 @@ CROSS JOIN tb_queue AS q ON q.id = o.message_id
 WHERE o.message_id > :after AND (o.due > 0 OR o.valid > 0)
 ORDER BY o.message_id
 LIMIT 500;
+
+-- name: message_states
+SELECT m.id, m.state, m.reason, m.comment
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_messages AS m ON m.id = j.id;

@@ -11,7 +11,19 @@ from operator import itemgetter
 from typing import Any
 
 from voipsms.errors import Refused
-from voipsms.model import FAILED, GatewayId, Message, MessageId, Micros, Millis, Receipt, State, Submitted, UserId
+from voipsms.model import (
+    FAILED,
+    Delivery,
+    GatewayId,
+    Message,
+    MessageId,
+    Micros,
+    Millis,
+    Receipt,
+    State,
+    Submitted,
+    UserId,
+)
 from voipsms.sms.receipt import canonical_id, id_forms
 from voipsms.store.database import Database
 from voipsms.store.deliveries import Deliveries
@@ -80,7 +92,16 @@ class _Sent(Value, frozen=True):
 class Commit:
     """Writes the entries of one transaction; the caller begins and commits it."""
 
-    def __init__(self, db: Database, ids: IdSource, now: Millis, node: int, refund: bool, orphans: Orphans) -> None:
+    def __init__(
+        self,
+        db: Database,
+        ids: IdSource,
+        now: Millis,
+        node: int,
+        refund: bool,
+        orphans: Orphans,
+        asked: Asked | None = None,
+    ) -> None:
         self._db = db
         self._ids = ids
         self._now = now

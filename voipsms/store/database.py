@@ -30,7 +30,7 @@ POSTED = (
 GATHERED = frozenset(
     {
         "find_ingress", "lock_accounts", "lock_counters", "charges_of", "match_receipts", "match_receipts_again",
-        "match_doubts", "parts_of", "undelivered", "asked",
+        "match_doubts", "parts_of", "lost_texts", "asked",
     }
 )  # fmt: skip
 

@@ -16,13 +16,14 @@ from typing import Any, Protocol, TypeVar
 
 from voipsms.errors import NodeLost, StoreError, Unavailable
 from voipsms.log import get_logger
-from voipsms.model import Micros, UserId
+from voipsms.model import Delivery, Micros, UserId
 from voipsms.store.commit import Commit
 from voipsms.store.database import Conflict, Database, Engine, Unwritable
 from voipsms.store.entries import Accept, Amend, Entry, Hear, Outcome, Remember, Written
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.node import Node
 from voipsms.store.orphans import Orphans
+from voipsms.store.told import Asked
 
 MOST = 2000  # entries a commit
 # Seconds between the starts of two commits at the least: what comes meanwhile shares the next one. Under load a longer
@@ -88,6 +89,8 @@ class Journal:
         self._lease = lease
         self.refund = refund
         self.learned: Callable[[Sequence[Outcome]], None] | None = None  # called on the event loop
+        self.asked: Asked | None = None  # who is told of final states
+        self.told: Callable[[Sequence[Delivery]], None] | None = None  # gets the receipts for them, on the event loop
         self._orphans = Orphans()
         self._waiting: queue.SimpleQueue[_Item | _Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="journal", daemon=True)
@@ -232,7 +235,9 @@ class Journal:
         return {row[0] for row in self._db.read("owned", node=self._node.number)}
 
     def _commit(self, items: list[_Item]) -> Written:
-        commit = Commit(self._db, self._ids, now_millis(), self._node.number, self.refund, self._orphans)
+        commit = Commit(
+            self._db, self._ids, now_millis(), self._node.number, self.refund, self._orphans, self.asked
+        )  # fmt: skip
         return commit.write([item.entry for item in items])
 
     def _write_apart(self, items: list[_Item], error: StoreError) -> None:
@@ -348,6 +353,8 @@ class Journal:
         self._watcher.committed(len(items), time.monotonic() - began)
         if self.learned is not None and written.outcomes:
             self.learned(written.outcomes)
+        if self.told is not None and written.told:
+            self.told(written.told)
         for item, result in zip(items, written.results, strict=True):
             if item.future.done():
                 continue
