@@ -708,3 +708,37 @@ FROM tb_stops AS s
 JOIN tb_users AS u ON u.id = s.user_id
 WHERE :number IN ('', s.number)
 ORDER BY number, sender, username, keyword;
+
+-- name: lock_codes!
+-- One process at a time counts and adds.
+UPDATE tb_settings SET value = value WHERE name = 'revision';
+
+-- name: codes_since
+SELECT COALESCE(SUM(CASE WHEN number = :number THEN 1 ELSE 0 END), 0),
+    COALESCE(SUM(CASE WHEN address = :address THEN 1 ELSE 0 END), 0)
+FROM tb_codes
+WHERE created > :since AND (number = :number OR address = :address);
+
+-- name: insert_code!
+INSERT INTO tb_codes (id, number, address, hash, created, expires)
+VALUES (:id, :number, :address, :hash, :created, :expires);
+
+-- name: newest_code
+SELECT id FROM tb_codes WHERE number = :number ORDER BY created DESC, id DESC LIMIT 1;
+
+-- name: try_code!
+-- Counted before it is compared, so that nobody has more tries by asking several processes at once.
+UPDATE tb_codes SET tries = tries + 1 WHERE id = :id AND used = 0 AND expires > :now AND tries < :most;
+
+-- name: code_hash
+SELECT hash, number FROM tb_codes WHERE id = :id;
+
+-- name: void_codes!
+-- A new code makes those before it void.
+UPDATE tb_codes SET expires = :now WHERE number = :number AND expires > :now AND created <= :now AND used = 0;
+
+-- name: use_code!
+UPDATE tb_codes SET used = :now WHERE id = :id AND used = 0;
+
+-- name: forget_codes!
+DELETE FROM tb_codes WHERE created < :before;
