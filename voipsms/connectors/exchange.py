@@ -57,22 +57,18 @@ class Answer:
             return self.body.decode("utf_8", "replace")
 
 
-class Exchange:
-    """The connections of one gateway. `scheme`, `host`, `port`: of its smsurl. Raises ConfigError."""
+class Connections:
+    """To any server. `timeout`: seconds for an exchange. `tls`: None for the usual one where a URL asks for it."""
 
-    def __init__(self, settings: GatewaySettings, folder: Path, scheme: str, host: str, port: int) -> None:
-        self._host, self._port = host, port
-        named = settings.certificate or settings.certificatekey or settings.ca  # whose faults are told in any case
-        context = http_tls.client_context(settings, folder) if scheme == "https" or named else None
-        self._tls = context if scheme == "https" else None
-        self._proxy = Proxy.read(settings)
-        credentials = self._proxy.headers if self._proxy else {}
+    def __init__(self, timeout: float, tls: ssl.SSLContext | None = None, proxy: Proxy | None = None) -> None:
+        self._tls, self._proxy = tls, proxy
+        credentials = proxy.headers if proxy else {}
         # They stand in the CONNECT for a tunnel, else in the request itself, of which the proxy takes them out.
-        self._tunnel_headers = credentials if credentials and self._tls else None
-        self._headers = () if self._tls else tuple(credentials.items())
-        self._timeout = settings.timeout
+        self._tunnel_headers = credentials if credentials and tls else None
+        self._headers = () if tls else tuple(credentials.items())
+        self._timeout = timeout
         # A connect that takes longer than the whole answer may must end first, so that it is known to be one.
-        self._connect = min(settings.timeout * 0.75, LONGEST_CONNECT)
+        self._connect = min(timeout * 0.75, LONGEST_CONNECT)
         self._session: aiohttp.ClientSession | None = None
 
     def _open(self) -> aiohttp.ClientSession:
@@ -105,9 +101,9 @@ class Exchange:
         except TimeoutError as error:
             if left:
                 raise OutcomeUnknown(f"no answer within {self._timeout:g} s") from error
-            raise GatewayDown(f"{self._host}:{self._port}: no connection within {self._connect:g} s") from error
+            raise GatewayDown(f"{_place(request.url)}: no connection within {self._connect:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise _fault(error, bool(left), f"{self._host}:{self._port}") from error
+            raise _fault(error, bool(left), _place(request.url)) from error
 
     async def _send(self, request: Request, left: dict[str, bool]) -> Answer:
         async with self._open().request(
@@ -124,6 +120,20 @@ class Exchange:
             headers.get("Location", ""),
         )  # fmt: skip
 
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+
+class Exchange(Connections):
+    """The connections of one gateway. `scheme`, `host`, `port`: of its smsurl. Raises ConfigError."""
+
+    def __init__(self, settings: GatewaySettings, folder: Path, scheme: str, host: str, port: int) -> None:
+        named = settings.certificate or settings.certificatekey or settings.ca  # whose faults are told in any case
+        context = http_tls.client_context(settings, folder) if scheme == "https" or named else None
+        super().__init__(settings.timeout, context if scheme == "https" else None, Proxy.read(settings))
+        self._host, self._port = host, port
+
     async def probe(self) -> None:
         """Connects, by the proxy and by TLS where they are set, and sends no request. Raises GatewayDown."""
         try:
@@ -134,10 +144,6 @@ class Exchange:
         except (OSError, EOFError) as error:
             why = getattr(error, "strerror", None) or error
             raise GatewayDown(f"{self._host}:{self._port}: {why}") from error
-
-    async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
 
 
 async def _leaves(session: aiohttp.ClientSession, context: object, what: object) -> None:
@@ -161,6 +167,12 @@ def _unpack(body: bytes) -> bytes:
         return zlib.decompressobj(_ZLIB_OR_GZIP).decompress(body, LONGEST_ANSWER)
     except zlib.error:
         return body
+
+
+def _place(url: str) -> str:
+    """The rest of a URL may be secret."""
+    parts = URL(url, encoded=True)
+    return f"{parts.host}:{parts.port}"
 
 
 def _fault(error: aiohttp.ClientError | OSError, left: bool, where: str) -> SubmitError:
