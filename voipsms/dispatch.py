@@ -27,7 +27,7 @@ from voipsms.fitness import Fitness
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
-from voipsms.outgoing import Log, Writer
+from voipsms.outgoing import Log, Writer, air_parts, ignore
 from voipsms.outgoing import Outgoing as Outgoing
 from voipsms.store.entries import Confirm, Doubt, Entry, Fail, Postpone, Reroute, Start, Take
 from voipsms.store.ids import now_millis
@@ -39,15 +39,11 @@ CLEAR_OUT = 1.0  # seconds between two looks for other ways while a gateway is d
 TRIAL = 0.2  # seconds between two looks whether the message that tries a gateway is through
 DOWN_DELAYS = (0.5, 30.0)  # seconds before a gateway that was down is tried again: at first, at the most
 
-
 # The queue that an outgoing message goes to instead, with the message as it is there; None: there is no other way.
 Reroutes = Callable[["Outgoing"], "tuple[GatewayQueue, Message] | None"]
 
-# Which setback of several parts decides what becomes of the message.
 _ELSEWHERE = (GatewayDown, RefusedHere)  # at once; after its retries SubmitFailed, too
 _FAULTS = (GatewayDown, SubmitFailed, OutcomeUnknown)  # of the gateway rather than of the message
-_WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, RefusedHere, SubmitRefused)
-
 
 log = get_logger("dispatch")
 
@@ -144,13 +140,27 @@ class GatewayQueue:
             heappush(self._waiting, (outgoing.message.id, outgoing))
         return self.pump()
 
+    def recall(self, message_id: MessageId) -> Outgoing | None:
+        """Takes out a message of which nothing has left; None: it is too late for that, or it isn't here."""
+        postponed = self._due.get(message_id)
+        here = [postponed[1]] if postponed else [found for waits, found in self._waiting if waits == message_id]
+        if not here or here[0].begun or here[0].doubts:
+            return None
+        if postponed:
+            self._due.pop(message_id)[0].cancel()
+        else:
+            self._take_out(here[0])
+        return here[0]
+
+    def _take_out(self, outgoing: Outgoing) -> None:
+        self._waiting.remove((outgoing.message.id, outgoing))
+        heapify(self._waiting)
+
     def withdraw(self, outgoing: Outgoing) -> bool:
         """Fails a message that is not being submitted yet: its sender waits no longer."""
-        item = (outgoing.message.id, outgoing)
-        if item not in self._waiting:
+        if (outgoing.message.id, outgoing) not in self._waiting:
             return False
-        self._waiting.remove(item)
-        heapify(self._waiting)
+        self._take_out(outgoing)
         down = GatewayDown("The gateway can't take it now")
         self._fail(outgoing, State.UNDELIVERABLE, down.reason, down.comment, down)
         return True
@@ -221,7 +231,7 @@ class GatewayQueue:
             return self._wake_in(self._paused_until - now)
         while self._ready and self.connector.free() > self._launching:
             outgoing = self._ready[0][1]
-            if not self._allowance.take(now, _air_parts(outgoing.todo[-1])):
+            if not self._allowance.take(now, air_parts(outgoing.todo[-1])):
                 return self._wake_in(self._allowance.wait(now))
             self._submit_next(outgoing)
         return None if self.fitness.barred else self._start_waiting()
@@ -386,8 +396,7 @@ class GatewayQueue:
             heapify(self._ready)
             self._reserved -= len(outgoing.todo)
             outgoing.todo = []
-        if outgoing.setback is None or _WORST.index(type(error)) > _WORST.index(type(outgoing.setback)):
-            outgoing.setback = error
+        outgoing.meet(error)
         if isinstance(error, Throttled):
             self._pause(error.retry_after)
         elif isinstance(error, GatewayDown):
@@ -422,12 +431,11 @@ class GatewayQueue:
         """To the next gateway that may take it; not where this one has taken some of its parts."""
         if len(outgoing.left) < len(outgoing.parts):
             return False
-        found = self._reroute(outgoing)
-        if found is None:
+        if (found := self._reroute(outgoing)) is None:
             return False
         queue, message = found
         self._log.outcome(message, self.settings.name, "rerouted", f"to {queue.settings.name}")
-        self._write(Reroute(message))
+        self._write(Reroute(message, f"from {self.settings.name} to {queue.settings.name}{outgoing.failure}"))
         queue.add(outgoing.moved_to(message))
         return True
 
@@ -448,8 +456,8 @@ class GatewayQueue:
         heapify(self._ready)
         return self._wake_in(CLEAR_OUT) if self._waiting or self._ready else None
 
-    def _wait_again(self, outgoing: Outgoing) -> None:
-        self._write(Postpone(outgoing.message.id, outgoing.attempt, now_millis()))
+    def _wait_again(self, outgoing: Outgoing, more: int = 0) -> None:
+        self._write(self._postponed(outgoing, now_millis(), more))
         outgoing.prepare()
         heappush(self._waiting, (outgoing.message.id, outgoing))
 
@@ -460,8 +468,7 @@ class GatewayQueue:
         if policy == "fail":
             self._fail(outgoing, State.UNKNOWN, setback.reason, setback.comment, SubmitFailed(setback.comment))
         elif policy == "resend" and outgoing.doubts == 1:
-            outgoing.attempt += 1
-            self._wait_again(outgoing)
+            self._wait_again(outgoing, 1)
         else:
             self._write(Doubt(outgoing.message, setback.comment, self._expires()))
             outgoing.tell(setback)
@@ -474,9 +481,13 @@ class GatewayQueue:
         growing = self.settings.retrydelay * 2 ** (outgoing.attempt - 1)
         delay = setback.retry_after if setback.retry_after is not None else growing
         due = Millis(now_millis() + round(min(delay, MAX_DELAY) * 1000))
-        outgoing.attempt += 1
-        self._write(Postpone(outgoing.message.id, outgoing.attempt, due))
+        self._write(self._postponed(outgoing, due, 1))
         return self.resume_later(outgoing, due)
+
+    def _postponed(self, outgoing: Outgoing, due: Millis, more: int = 0) -> Postpone:
+        failure = f"attempt {outgoing.attempt} at {self.settings.name}{outgoing.failure}" if outgoing.failure else ""
+        outgoing.attempt += more
+        return Postpone(outgoing.message.id, outgoing.attempt, due, failure)
 
     def _fail(
         self, outgoing: Outgoing, state: State, reason: str, comment: str, setback: SubmitError | None = None
@@ -490,14 +501,4 @@ class GatewayQueue:
 
     def _write(self, entry: Entry) -> None:
         """Entries of dispatch are kept by the journal until they can be written; one that never can is logged there."""
-        self._journal.append(entry).add_done_callback(_ignore)
-
-
-def _air_parts(part: Part) -> int:
-    """How many a connector sends at once that leaves cutting to its provider."""
-    return part.message.parts if part.total == 1 else 1
-
-
-def _ignore(future: asyncio.Future[None]) -> None:
-    if not future.cancelled():
-        future.exception()
+        self._journal.append(entry).add_done_callback(ignore)

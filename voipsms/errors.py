@@ -157,6 +157,15 @@ class Unavailable(Refused):
         super().__init__(text, retry_after=retry_after)
 
 
+class TooLate(Refused):
+    """A message can't be taken back any more."""
+
+    code = "too_late"
+    http_status = 409
+    lasting = False
+    text = "The message can't be cancelled any more"
+
+
 class ProviderRefused(Refused):
     """smsthread=0: the provider refused the message for good while its sender waited."""
 

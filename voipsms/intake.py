@@ -28,7 +28,7 @@ from voipsms.errors import (
     UserInactive,
 )
 from voipsms.model import GatewayId, Message, MessageId, Micros, Submission
-from voipsms.preparation import Preparation, chosen_first
+from voipsms.preparation import Preparation, Ready, changes, chosen_first
 from voipsms.routing import Ways
 from voipsms.rules import COPIES, Effect
 from voipsms.settings import GlobalSettings
@@ -45,10 +45,11 @@ _MAY_BE_STALE = (NobodyToBill, NoCredit, UserInactive, AccountExpired, AccountFa
 
 
 class Taken(Value, frozen=True):
-    """The message is committed. `sent`: its provider took it, too (smsthread=0)."""
+    """The message is committed. `sent`: its provider took it, too (smsthread=0). `repeated`: that was before."""
 
     message_id: MessageId
     sent: bool = False
+    repeated: bool = False
 
 
 class Log(Protocol):
@@ -148,7 +149,13 @@ class Intake:
         ready = await self._preparation.prepare(submission)
         message = await self._accept(ready.submission, chosen_first(self._ways, ready.gateway, self._queues))
         message, credit = self._preparation.credited(ready, message)
-        return await self._commit(message, credit, ready.effects)
+        return await self._commit(message, credit, ready.effects, changes(submission, ready.submission))
+
+    async def quote(self, submission: Submission) -> Message:
+        """The message that this would become: nothing is stored, charged or sent. Raises Refused."""
+        ready = await self._preparation.prepare(submission) if self._preparation.active else Ready(submission)
+        message = await self._accept(ready.submission, chosen_first(self._ways, ready.gateway, self._queues))
+        return self._preparation.credited(ready, message)[0]
 
     def _check_load(self, submission: Submission) -> None:
         if self.draining and submission.door != COPIES:
@@ -170,12 +177,14 @@ class Intake:
         message_id = MessageId(self._ids.next())
         return accept(submission, self._directory, self.settings, ways, self.bill_to, message_id, now_millis())
 
-    async def _commit(self, message: Message, credit: Micros = NO_CREDIT, wanted: tuple[Effect, ...] = ()) -> Taken:
+    async def _commit(
+        self, message: Message, credit: Micros = NO_CREDIT, wanted: tuple[Effect, ...] = (), said: str = ""
+    ) -> Taken:
         queue = self._queues[message.gateway_id]
         started = not queue.keeps(message) and queue.reserve(message.parts)
         held = self._hold(message)
         try:
-            result = await self._journal.append(Accept(message, started, credit=credit))
+            result = await self._journal.append(Accept(message, started, credit=credit, said=said))
         except BaseException:
             if started:
                 queue.release(message.parts)
@@ -253,5 +262,5 @@ def _refusal(setback: SubmitError) -> Refused:
 
 def _repeated(repeat: Repeat) -> Taken:
     if repeat.code in ("accepted", "sent"):
-        return Taken(MessageId(repeat.message_id or 0), sent=repeat.code == "sent")
+        return Taken(MessageId(repeat.message_id or 0), sent=repeat.code == "sent", repeated=True)
     raise REFUSALS.get(repeat.code, Refused)(repeat.text or None)

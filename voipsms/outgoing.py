@@ -7,9 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from voipsms.errors import SubmitError
+from voipsms.errors import (
+    GatewayDown,
+    OutcomeUnknown,
+    RefusedHere,
+    SubmitError,
+    SubmitFailed,
+    SubmitRefused,
+    Throttled,
+)
 from voipsms.model import GatewayId, Message, Part, Submitted
 from voipsms.store.entries import Entry
+
+# Which setback of several parts decides what becomes of the message.
+_WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, RefusedHere, SubmitRefused)
 
 
 class Log(Protocol):
@@ -61,6 +72,15 @@ class Outgoing:
         """Of those that are left; a connector that leaves cutting to its provider has one for all of them."""
         return len(self.left) if len(self.parts) > 1 else self.message.parts
 
+    def meet(self, error: SubmitError) -> None:
+        if self.setback is None or _WORST.index(type(error)) > _WORST.index(type(self.setback)):
+            self.setback = error
+
+    @property
+    def failure(self) -> str:
+        """How this attempt failed, for the message's story; '': it has not."""
+        return "" if self.setback is None else f": {self.setback.reason}: {self.setback.comment}"
+
     def moved_to(self, message: Message) -> Outgoing:
         """The same message, on its way through another gateway."""
         return Outgoing(message, tried=self.tried | {self.message.gateway_id}, answered=self.answered)
@@ -68,3 +88,14 @@ class Outgoing:
     def tell(self, setback: SubmitError | None) -> None:
         if self.answered is not None and not self.answered.done():
             self.answered.set_result(setback)
+
+
+def air_parts(part: Part) -> int:
+    """How many a connector sends at once that leaves cutting to its provider."""
+    return part.message.parts if part.total == 1 else 1
+
+
+def ignore(future: asyncio.Future[None]) -> None:
+    """Of an entry that nobody waits for."""
+    if not future.cancelled():
+        future.exception()

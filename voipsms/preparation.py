@@ -165,6 +165,17 @@ class Preparation:
         return (replace(message, price=Micros(message.price - credit)) if credit else message), credit
 
 
+def changes(before: Submission, after: Submission) -> str:
+    """What rules and the rest have made of it, for the message's story: numbers as they were, of texts the lengths."""
+    if before is after:
+        return ""
+    was = {name: (getattr(before, name), getattr(after, name)) for name in ("target", "sender")}
+    said = [f"{name} was {old!r}" for name, (old, new) in was.items() if old != new]
+    if before.text != after.text:
+        said.append(f"text had {len(before.text)} characters, has {len(after.text)}")
+    return "; ".join(said)
+
+
 def chosen_first(ways: Ways, gateway: GatewayId | None, known: Container[GatewayId]) -> Ways:
     """The gateway that a rule has chosen comes before those that routes choose."""
     if gateway is None or gateway not in known:

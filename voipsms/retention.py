@@ -45,7 +45,9 @@ class Retention:
 def drop_rows(db: Database, before: int) -> int:
     """Final messages older than this id, with their parts, receipts and options: so many went."""
     found = db.read("final_messages", before=before)
-    for name in ("delete_parts", "delete_spellings", "delete_options", "delete_events", "delete_messages") if found else ():
+    for name in (
+        ("delete_parts", "delete_spellings", "delete_options", "delete_events", "delete_messages") if found else ()
+    ):
         db.write_batch(name, found)
     return len(found)
 

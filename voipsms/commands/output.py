@@ -7,9 +7,10 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TextIO
+
+from voipsms.store.ids import moment as moment
 
 Row = Sequence[object]
 FORMATS = ("table", "csv", "json")
@@ -18,11 +19,6 @@ _SAMPLE = 200  # rows by which a table's columns are made wide enough
 
 def add_format(parser: ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="table", help="default: %(default)s")
-
-
-def moment(millis: int) -> str:
-    """UTC, ISO 8601, with milliseconds."""
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def write_rows(kind: str, names: Sequence[str], rows: Iterable[Row], out: TextIO | None = None) -> None:

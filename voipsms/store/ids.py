@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import UTC, datetime
 
 from voipsms.model import Millis
 
@@ -15,6 +16,11 @@ _STEP = 1 << (NODE_BITS + SEQUENCE_BITS)
 
 def now_millis() -> Millis:
     return Millis(time.time_ns() // 1_000_000)
+
+
+def moment(millis: int) -> str:
+    """UTC, ISO 8601, with milliseconds."""
+    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def first_id(at: Millis) -> int:
