@@ -35,7 +35,7 @@ from voipsms.settings import GlobalSettings
 from voipsms.store.entries import Accept, Amend, Remember, Repeat
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal
-from voipsms.values import Value
+from voipsms.values import Value, replace
 
 BACKLOG = 5000  # entries that may wait for a commit before new messages are turned away
 RECENT = 10_000  # answers at hand; older ones are in tb_ingress
@@ -84,6 +84,7 @@ class Intake:
         self._refresh = refresh  # True: the directory has changed
         self._log = log
         self._preparation = preparation or Preparation(directory, settings, bill_to)
+        self.confirms: Callable[[Message], Awaitable[bool]] = _none  # that its target has opted out
         self._recent: OrderedDict[bytes, Repeat] = OrderedDict()
         self._running: dict[bytes, asyncio.Future[Taken]] = {}
         self.draining = False
@@ -138,7 +139,7 @@ class Intake:
             self._check_load(submission)
             if self._preparation.active:
                 return await self._prepared(submission)
-            return await self._commit(await self._accept(submission, self._ways))
+            return await self._commit(await self._admit(submission, self._ways))
         except Refused as refusal:
             if first := await self._remember(submission.ingress_key, refusal):
                 return _repeated(first)
@@ -147,7 +148,7 @@ class Intake:
     async def _prepared(self, submission: Submission) -> Taken:
         """By way of rules and what else comes before accept."""
         ready = await self._preparation.prepare(submission)
-        message = await self._accept(ready.submission, chosen_first(self._ways, ready.gateway, self._queues))
+        message = await self._admit(ready.submission, chosen_first(self._ways, ready.gateway, self._queues))
         message, credit = self._preparation.credited(ready, message)
         return await self._commit(message, credit, ready.effects, changes(submission, ready.submission))
 
@@ -164,6 +165,19 @@ class Intake:
             raise Unavailable("The store is out of reach")
         if self._journal.backlog >= BACKLOG or any(len(q) >= self.settings.queue for q in self._queues.values()):
             raise Unavailable("Too many messages are waiting")
+
+    async def _admit(self, submission: Submission, ways: Ways) -> Message:
+        """As `_accept`; who has opted out still gets the one message that confirms it."""
+        try:
+            return await self._accept(submission, ways)
+        except OptedOut as refusal:
+            try:
+                message = self._decide(replace(submission, exempt=True), ways)
+            except Refused:
+                raise refusal from None
+            if not await self.confirms(message):
+                raise
+            return message
 
     async def _accept(self, submission: Submission, ways: Ways) -> Message:
         try:
@@ -253,6 +267,10 @@ class Intake:
     async def _amend(self, key: bytes, code: str, text: str) -> None:
         if key:
             await self._journal.append(Amend(key, code, text))
+
+
+async def _none(message: Message) -> bool:
+    return False
 
 
 def _refusal(setback: SubmitError) -> Refused:

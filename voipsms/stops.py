@@ -42,11 +42,12 @@ class Stops:
 
     def refuse(self, number: str, sender: str, user: UserId) -> bool:
         scopes = self._by_phone.get(number)
-        return scopes is not None and any(
-            by in (NOBODY, user) and (not of or covers(of, sender)) for by, of in scopes
-        )  # fmt: skip
+        return scopes is not None and any(by in (NOBODY, user) and (not of or covers(of, sender)) for by, of in scopes)
 
 
 def covers(of: str, sender: str) -> bool:
-    """Whether it is this number, or one of this tagged range (44777xxxxxxx[0-9999], Clickatell's §6.2)."""
-    return of == sender or ("[" in of and sender.startswith(of.partition("[")[0]))
+    """Whether it is this number, or one of this tagged range (44777xxxxxxx[0-9999], Clickatell's guide §6.2)."""
+    base, tagged, digits = of.partition("[0-")
+    if not tagged:
+        return of == sender
+    return sender.startswith(base) and len(sender) - len(base) < len(digits)  # which ends with a bracket

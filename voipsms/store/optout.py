@@ -39,6 +39,7 @@ class Confirmation(Value, frozen=True):
 
 
 Pending = tuple[str, UserId, str]  # phone, account, sender
+Scopes = dict[str, tuple[tuple[UserId, str], ...]]  # by phone: of which account, from which sender
 
 
 def record(
@@ -69,9 +70,7 @@ def _insert(db: Database, number: str, stop: Stop, now: Millis) -> bool:
 
 def of_phone(db: Database, number: str) -> list[Stop]:
     wide = [Stop(UserId(0), sender) for (sender,) in db.read("optouts_of", number=number)]
-    return wide + [
-        Stop(UserId(user_id), sender, keyword) for user_id, sender, keyword in db.read("stops_of", number=number)
-    ]
+    return wide + [Stop(UserId(user_id), *rest) for user_id, *rest in db.read("stops_of", number=number)]
 
 
 def lift(db: Database, ids: IdSource, number: str, stops: Iterable[Stop]) -> bool:
@@ -99,14 +98,14 @@ def _tell(db: Database, ids: IdSource, number: str) -> None:
 # -- what other processes have changed
 
 
-def changed(db: Database, since: Millis) -> dict[str, tuple[tuple[UserId, str], ...]]:
+def changed(db: Database, since: Millis) -> Scopes:
     """All that the phones have opted out of whose rows were changed since then."""
     numbers = [number for (number,) in db.read("stop_changes", after=first_id(since))]
     return scopes(db, numbers)
 
 
-def scopes(db: Database, numbers: Sequence[str]) -> dict[str, tuple[tuple[UserId, str], ...]]:
-    found: dict[str, tuple[tuple[UserId, str], ...]] = dict.fromkeys(numbers, ())
+def scopes(db: Database, numbers: Sequence[str]) -> Scopes:
+    found: Scopes = dict.fromkeys(numbers, ())
     for number, user_id, sender in db.read_batch("scopes_of", [(number,) for number in numbers]) if numbers else ():
         found[number] = tuple(dict.fromkeys((*found[number], (UserId(user_id), sender))))
     return found
