@@ -42,7 +42,10 @@ from voipsms.store.select import DatabaseSelector
 from voipsms.tariffs import Prices, costs
 from voipsms.upkeep import Accounts, Upkeep
 from voipsms.ways import Ways
+from voipsms.web.access import Access
 from voipsms.web.app import build
+from voipsms.web.mizu_api import PATHS, MizuApi
+from voipsms.web.outcomes import Outcomes
 from voipsms.web.server import WebServer
 
 DRAIN = 10.0  # seconds that a stop waits for providers' answers
@@ -270,9 +273,18 @@ class Gateway:
     # -- doors
 
     async def _open_web(self) -> None:
-        server = WebServer(build(self._parts), self.config.http.listen)
+        outcomes = Outcomes(self._reader)
+        self.access = Access(self.directory, self.config.http)
+        self._stack.callback(self.access.close)
+        self._mizu = MizuApi(
+            self.access, self.intake, self.directory, self.journal, outcomes, self.config.http
+        )  # fmt: skip
+        server = WebServer(build(self._parts, paths=dict.fromkeys(PATHS, self._mizu)), self.config.http.listen)
         await server.start()
         self._stack.push_async_callback(server.stop)
+        self._run("outcomes", outcomes.run)
+        self._stack.push_async_callback(self._end, "outcomes")
+        self._stack.callback(outcomes.close)
         _log.info("listening", what="http", at=f"{self.config.http.listen.host}:{server.port}")
 
     async def _open_sip(self) -> None:
@@ -334,6 +346,8 @@ class Gateway:
         self.journal.refund = config.sms.smsrefund
         if self._doors:
             self._door.configure(config.sip)
+            self.access.configure(config.http)
+            self._mizu.settings = config.http
         self._pump()
         _log.info("settings reloaded", gateways_changed=changed)
 

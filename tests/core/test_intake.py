@@ -55,9 +55,9 @@ async def test_the_same_request_gets_the_same_answer(tmp_path: Path) -> None:
     carrier = Carrier(taken)
     async with house(tmp_path, carrier) as at:
         first = await at.intake.submit(ASKED)
-        assert await at.intake.submit(ASKED) == first
+        assert await at.intake.submit(ASKED) == replace(first, repeated=True)
     async with house(tmp_path, carrier) as at:
-        assert await at.intake.submit(ASKED) == first
+        assert await at.intake.submit(ASKED) == replace(first, repeated=True)
         assert (len(at.rows("tb_messages")), at.balance()) == (1, 950_000)
         assert at.queues[next(iter(at.queues))]._room() == carrier.room
     assert len(carrier.seen) == 1

@@ -137,7 +137,7 @@ class Access:
         now = self._clock()
         self._check_lock(given.authid, address, now)
         account = self._directory.by_name.get(given.authid)
-        served = bool(self._authkey) and hmac.compare_digest(given.authkey.encode(), self._authkey)
+        served = self._serves(given.authkey)
         proven = await self._proven(given, account)
         self._check_lock(given.authid, address, now)  # others may have been wrong meanwhile
         if not served or account is None or not proven:
@@ -150,10 +150,22 @@ class Access:
             return Proven(account)
         return Proven(account, self._spend(given))
 
+    def check_server_key(self, authkey: str, address: str) -> None:
+        """Of a request that is no user's. Raises Denied and LockedOut."""
+        now = self._clock()
+        self._check_lock("", address, now)
+        if not self._serves(authkey):
+            self._count_wrong("", address, now)
+            raise self._denial(Denied())
+
     def check_admin(self, account: Account) -> None:
         """Raises NotAllowed."""
         if account.type is not UserType.ADMIN:
             raise self._denial(NotAllowed())
+
+    def _serves(self, authkey: str) -> bool:
+        """False where there is no server key: then the Mizu API is off."""
+        return bool(self._authkey) and hmac.compare_digest(authkey.encode(), self._authkey)
 
     def _check_lock(self, name: str, address: str, now: float) -> None:
         if self._lockouts.locked(name, address, now):

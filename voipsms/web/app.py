@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from voipsms import metrics
+from voipsms.web.server import Application
 
 Parts = Callable[[], Mapping[str, str | None]]  # part → what is wrong with it; None: usable. Sets their gauges, too
 
@@ -37,6 +39,16 @@ def _readyz(parts: Parts) -> Route:
     return Route("/readyz", readyz)
 
 
-def build(parts: Parts, routes: Sequence[BaseRoute] = ()) -> Starlette:
-    """The application: /healthz, /readyz and /metrics, then `routes`."""
-    return Starlette(routes=[Route("/healthz", _healthz), _readyz(parts), _metrics(parts), *routes])
+def build(
+    parts: Parts, routes: Sequence[BaseRoute] = (), paths: Mapping[str, Application] | None = None
+) -> Application:
+    """The application: /healthz, /readyz and /metrics, then `routes`. `paths`: what answers by itself at these."""
+    app = Starlette(routes=[Route("/healthz", _healthz), _readyz(parts), _metrics(parts), *routes])
+    if not paths:
+        return app
+    find = dict(paths).get
+
+    async def dispatch(scope: Any, receive: Any, send: Any) -> None:
+        await find(scope["path"], app)(scope, receive, send)
+
+    return dispatch
