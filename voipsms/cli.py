@@ -14,6 +14,7 @@ from voipsms.commands import (
     demo,
     explain,
     gateways,
+    numbers,
     prices,
     records,
     reports,
@@ -26,8 +27,8 @@ from voipsms.commands import (
 from voipsms.errors import VoipSmsError
 
 _FAMILIES = (
-    server, accounts, sending, explain, prices, routes, gateways, rules, adverts, records, reports, archive, simulator,
-    demo,
+    server, accounts, sending, explain, prices, numbers, routes, gateways, rules, adverts, records, reports, archive,
+    simulator, demo,
 )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from voipsms.model import Belongs, Msisdn, UserId
 from voipsms.sms.numbers import Kind, read_number
-from voipsms.store.database import Row
 from voipsms.values import Value
 
 MOST_DIGITS: Final = 4  # that a tag has
@@ -80,7 +79,7 @@ def _base(ranges: dict[str, int], number: str) -> str:
 class NumberBook:
     """Made anew of the rows of the statement `virtual_numbers` whenever they change."""
 
-    def __init__(self, rows: Iterable[Row] = ()) -> None:
+    def __init__(self, rows: Iterable[tuple[Any, ...]] = ()) -> None:
         self._plain: dict[str, Belongs] = {}
         self._keywords: dict[str, dict[str, Belongs]] = {}
         self._digits: dict[str, int] = {}
@@ -104,9 +103,8 @@ class NumberBook:
 
     def find(self, target: str, text: str) -> Belongs | None:
         """Whose a text to this number is; None: the number is nobody's, or shared and the text has no keyword."""
-        if words := self._keywords.get(target):
-            if found := _by_keyword(words, text):
-                return found
+        if (words := self._keywords.get(target)) and (found := _by_keyword(words, text)):
+            return found
         if found := self._plain.get(target):
             return found
         return self._ranges[base] if self._ranges and (base := _base(self._digits, target)) else None

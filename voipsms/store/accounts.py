@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from voipsms.errors import VoipSmsError
-from voipsms.model import GatewayId, Micros, UserId, UserType
+from voipsms.model import GatewayId, Micros, Msisdn, UserId, UserType
+from voipsms.numbers_book import Tagged
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource, now_millis
+from voipsms.store.numbers import conflicts
 
 NOTHING = Micros(0)
 ADMIN = "admin"  # the account that the operator's own messages are booked on
@@ -51,7 +53,7 @@ def add_user(db: Database, ids: IdSource, user: NewUser, credit: Micros = NOTHIN
         created=now_millis(),
     )  # fmt: skip
     for number in dict.fromkeys(user.numbers):
-        if db.read("number_owner", number=number):
+        if db.read("number_owner", number=number) or conflicts(db, new_id, Tagged(Msisdn(number))):
             raise AccountError(f"the number {number} belongs to another user")
         db.write("insert_number", number=number, user_id=new_id)
     if credit:
