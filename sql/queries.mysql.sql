@@ -593,3 +593,87 @@ LIMIT 500;
 SELECT m.id, m.state, m.reason, m.comment
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
 STRAIGHT_JOIN tb_messages AS m ON m.id = j.id;
+
+-- name: insert_inbound!
+INSERT INTO tb_inbound (
+    id, node, stage, user_id, door, created, gateway_id, source, target, text, octets, udh, parts, complete, sent, provider_id,
+    belongs
+)
+SELECT j.id, j.node, 0, 0, j.door, j.created, j.gateway_id, j.source, j.target, j.text, j.octets, j.udh, j.parts, j.complete,
+    j.sent, j.provider_id, ''
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]', door VARCHAR(255) PATH '$[2]',
+    created BIGINT PATH '$[3]', gateway_id BIGINT PATH '$[4]', source VARCHAR(255) PATH '$[5]', target VARCHAR(255) PATH
+    '$[6]', text TEXT PATH '$[7]', octets MEDIUMTEXT PATH '$[8]', udh VARCHAR(512) PATH '$[9]', parts BIGINT PATH '$[10]',
+    complete BIGINT PATH '$[11]', sent BIGINT PATH '$[12]', provider_id VARCHAR(255) PATH '$[13]')) AS j;
+
+-- name: hold_inbound!
+-- As what has been decided of it made it: it waits until its user can pay.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', user_id BIGINT PATH '$[1]', source VARCHAR(255) PATH '$[2]',
+    target VARCHAR(255) PATH '$[3]', text TEXT PATH '$[4]', belongs TEXT PATH '$[5]')) AS j STRAIGHT_JOIN tb_inbound AS t
+    ON t.id = j.id
+SET t.stage = 1, t.node = 0, t.user_id = j.user_id, t.source = j.source, t.target = j.target, t.text = j.text,
+    t.belongs = j.belongs;
+
+-- name: delete_inbound!
+DELETE t FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j STRAIGHT_JOIN tb_inbound AS t ON t.id =
+    j.id;
+
+-- name: find_inbound
+-- Those of these that are this node's, or held. FOR UPDATE: another process may be settling the same text.
+SELECT t.id
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]')) AS j
+STRAIGHT_JOIN tb_inbound AS t FORCE INDEX (PRIMARY) ON t.id = j.id AND (t.node = j.node OR t.stage = 1)
+ORDER BY t.id
+FOR UPDATE;
+
+-- name: unowned_inbound
+-- But for what another process is claiming.
+SELECT q.id, q.node
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (node BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_inbound AS q FORCE INDEX (ix_inbound) ON q.stage = 0 AND q.node = j.node
+ORDER BY q.id
+LIMIT 500
+FOR UPDATE SKIP LOCKED;
+
+-- name: claim_inbound!
+-- node_was guards against another process that claimed the row first.
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node_was BIGINT PATH '$[1]', node BIGINT PATH '$[2]'))
+    AS j STRAIGHT_JOIN tb_inbound AS t ON t.id = j.id AND t.node = j.node_was
+SET t.node = j.node;
+
+-- name: load_inbound
+SELECT q.id, q.door, q.created, q.gateway_id, q.source, q.target, q.text, q.octets, q.udh, q.parts, q.complete, q.sent,
+    q.provider_id, q.belongs
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_inbound AS q FORCE INDEX (PRIMARY) ON q.id = j.id AND q.node = :node AND q.stage = 0
+ORDER BY q.id;
+
+-- name: find_joining
+-- FOR UPDATE: another process may have a part of the same text.
+SELECT t.join_key, t.closed, t.due, t.door, t.source, t.target, t.total, t.parts
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (join_key VARCHAR(32) PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_joining AS t FORCE INDEX (PRIMARY) ON t.join_key = j.join_key
+FOR UPDATE;
+
+-- name: insert_joining!
+INSERT INTO tb_joining (join_key, closed, due, door, source, target, total, parts)
+SELECT j.join_key, j.closed, j.due, j.door, j.source, j.target, j.total, j.parts
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (join_key VARCHAR(32) PATH '$[0]', closed BIGINT PATH '$[1]', due BIGINT PATH '$[2]',
+    door VARCHAR(255) PATH '$[3]', source VARCHAR(255) PATH '$[4]', target VARCHAR(255) PATH '$[5]', total BIGINT PATH
+    '$[6]', parts MEDIUMTEXT PATH '$[7]')) AS j;
+
+-- name: update_joining!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (join_key VARCHAR(32) PATH '$[0]', closed BIGINT PATH '$[1]', due BIGINT PATH '$[2]',
+    door VARCHAR(255) PATH '$[3]', source VARCHAR(255) PATH '$[4]', target VARCHAR(255) PATH '$[5]', total BIGINT PATH
+    '$[6]', parts MEDIUMTEXT PATH '$[7]')) AS j STRAIGHT_JOIN tb_joining AS t ON t.join_key = j.join_key
+SET t.closed = j.closed, t.due = j.due, t.door = j.door, t.source = j.source, t.target = j.target, t.total = j.total,
+    t.parts = j.parts;
+
+-- name: overdue_joining
+-- Whose parts have not all come in time, but for what gets one now.
+SELECT join_key, closed, due, door, source, target, total, parts
+FROM tb_joining FORCE INDEX (ix_joining)
+WHERE closed = 0 AND due < :now
+ORDER BY due
+LIMIT 100
+FOR UPDATE SKIP LOCKED;

@@ -480,10 +480,10 @@ DELETE FROM tb_api WHERE user_id = :user_id;
 INSERT INTO tb_api (user_id, secret, bearer) VALUES (:user_id, :secret, :bearer);
 
 -- name: outbox_lines
--- What is held back, and until when.
+-- What waits in the table, and until when.
 SELECT user_id, channel, source, MAX(due)
 FROM tb_outbox
-WHERE stage = 0 AND node = 0 AND due > :now
+WHERE stage = 0 AND node = 0
 GROUP BY user_id, channel, source
 LIMIT 20000;
 
@@ -742,3 +742,30 @@ UPDATE tb_codes SET used = :now WHERE id = :id AND used = 0;
 
 -- name: forget_codes!
 DELETE FROM tb_codes WHERE created < :before;
+
+-- name: forget_joining!
+DELETE FROM tb_joining WHERE closed = 1 AND due < :now;
+
+-- name: held_users
+SELECT DISTINCT user_id FROM tb_inbound WHERE stage = 1;
+
+-- name: strays_inbound
+-- Work of this node from before then.
+SELECT id, node FROM tb_inbound WHERE stage = 0 AND node = :node AND id < :before ORDER BY id LIMIT 500;
+
+-- name: load_held
+-- Oldest first.
+SELECT id, door, created, gateway_id, source, target, text, octets, udh, parts, complete, sent, provider_id, belongs
+FROM tb_inbound
+WHERE stage = 1 AND user_id = :user_id
+ORDER BY id
+LIMIT 500;
+
+-- name: told_low
+SELECT user_id FROM tb_low;
+
+-- name: insert_told!
+INSERT INTO tb_low (user_id, told) VALUES (:user_id, :now);
+
+-- name: forget_told!
+DELETE FROM tb_low WHERE user_id = :user_id;

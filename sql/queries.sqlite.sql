@@ -548,3 +548,73 @@ LIMIT 500;
 SELECT m.id, m.state, m.reason, m.comment
 FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
 CROSS JOIN tb_messages AS m ON m.id = j.id;
+
+-- name: insert_inbound!
+INSERT INTO tb_inbound (
+    id, node, stage, user_id, door, created, gateway_id, source, target, text, octets, udh, parts, complete, sent, provider_id,
+    belongs
+)
+SELECT value->>0, value->>1, 0, 0, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8, value->>9,
+    value->>10, value->>11, value->>12, value->>13, ''
+FROM json_each(:rows);
+
+-- name: hold_inbound!
+-- As what has been decided of it made it: it waits until its user can pay.
+UPDATE tb_inbound SET stage = 1, node = 0, user_id = j.user_id, source = j.source, target = j.target, text = j.text,
+    belongs = j.belongs
+FROM (SELECT value->>0 AS id, value->>1 AS user_id, value->>2 AS source, value->>3 AS target, value->>4 AS text,
+    value->>5 AS belongs FROM json_each(:rows)) AS j
+WHERE tb_inbound.id = j.id;
+
+-- name: delete_inbound!
+DELETE FROM tb_inbound WHERE id IN (SELECT value->>0 FROM json_each(:rows));
+
+-- name: find_inbound
+-- Those of these that are this node's, or held.
+SELECT json_group_array(json_array(t.id))
+FROM (SELECT value->>0 AS id, value->>1 AS node FROM json_each(:rows)) AS j
+CROSS JOIN tb_inbound AS t ON t.id = j.id AND (t.node = j.node OR t.stage = 1);
+
+-- name: unowned_inbound
+SELECT q.id, q.node
+FROM (SELECT value->>0 AS node FROM json_each(:rows)) AS j
+CROSS JOIN tb_inbound AS q INDEXED BY ix_inbound ON q.stage = 0 AND q.node = j.node
+ORDER BY q.id
+LIMIT 500;
+
+-- name: claim_inbound!
+-- node_was guards against another process that claimed the row first.
+UPDATE tb_inbound SET node = j.node
+FROM (SELECT value->>0 AS id, value->>1 AS node_was, value->>2 AS node FROM json_each(:rows)) AS j
+WHERE tb_inbound.id = j.id AND tb_inbound.node = j.node_was;
+
+-- name: load_inbound
+SELECT q.id, q.door, q.created, q.gateway_id, q.source, q.target, q.text, q.octets, q.udh, q.parts, q.complete, q.sent,
+    q.provider_id, q.belongs
+FROM (SELECT value->>0 AS id FROM json_each(:rows)) AS j
+CROSS JOIN tb_inbound AS q ON q.id = j.id AND q.node = :node AND q.stage = 0
+ORDER BY q.id;
+
+-- name: find_joining
+SELECT json_group_array(json_array(t.join_key, t.closed, t.due, t.door, t.source, t.target, t.total, t.parts))
+FROM (SELECT value->>0 AS join_key FROM json_each(:rows)) AS j
+CROSS JOIN tb_joining AS t ON t.join_key = j.join_key;
+
+-- name: insert_joining!
+INSERT INTO tb_joining (join_key, closed, due, door, source, target, total, parts)
+SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7 FROM json_each(:rows);
+
+-- name: update_joining!
+UPDATE tb_joining SET closed = j.closed, due = j.due, door = j.door, source = j.source, target = j.target, total = j.total,
+    parts = j.parts
+FROM (SELECT value->>0 AS join_key, value->>1 AS closed, value->>2 AS due, value->>3 AS door, value->>4 AS source,
+    value->>5 AS target, value->>6 AS total, value->>7 AS parts FROM json_each(:rows)) AS j
+WHERE tb_joining.join_key = j.join_key;
+
+-- name: overdue_joining
+-- Whose parts have not all come in time.
+SELECT join_key, closed, due, door, source, target, total, parts
+FROM tb_joining
+WHERE closed = 0 AND due < :now
+ORDER BY due
+LIMIT 100;

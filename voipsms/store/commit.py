@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
-from voipsms.errors import Refused
+from voipsms.errors import NoCredit, Refused
 from voipsms.model import (
     FAILED,
     Delivery,
@@ -41,15 +41,19 @@ from voipsms.store.entries import (
     Outcome,
     Post,
     Postpone,
+    Receive,
+    Received,
     Remember,
     Repeat,
     Reroute,
+    Settle,
     Stage,
     Start,
     Take,
     Written,
 )
 from voipsms.store.ids import IdSource, first_id
+from voipsms.store.inbound import Arrivals
 from voipsms.store.ledger import Ledger
 from voipsms.store.orphans import KEEP, Orphans
 from voipsms.store.told import Asked, Final, Finals
@@ -114,6 +118,7 @@ class Commit:
         self._rows: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
         self._ledger = Ledger(db, ids, now, self._rows)
         self._deliveries = Deliveries(db, now, node, self._rows)
+        self._arrivals = Arrivals(db, ids, now, node, self._rows, self._ledger, self._deliveries)
         self._finals = Finals(asked) if asked is not None else None
         self._touched: dict[int, None] = {}  # messages of several parts that may be settled now
         self._finished: set[int] = set()
@@ -124,14 +129,16 @@ class Commit:
         results: list[object] = [None] * len(entries)
         self._known = self._answered(entries)
         self._ledger.lock(
-            [entry.message for entry in entries if isinstance(entry, Accept)],
+            [entry.message for entry in entries if isinstance(entry, Accept | Settle)],
             [(entry.message.id, entry.message.user_id) for entry in entries if isinstance(entry, Fail)],
         )
+        self._arrivals.look(entries)
         for n, entry in enumerate(entries):
             if isinstance(entry, Hear):
                 self._heard.append((n, entry))
             else:
                 results[n] = _POST[type(entry)](self, entry)
+        self._arrivals.write()
         self._flush()
         self._hear(results)
         self._deliveries.settle()
@@ -182,6 +189,19 @@ class Commit:
     def _note(self, message_id: int, kind: str, detail: str) -> None:
         """For the message's story, see store/story.py."""
         self._rows["insert_events"].append((message_id, kind, detail[:COMMENT], self._now))
+
+    # -- from phones
+
+    def _receive(self, entry: Receive) -> Received:
+        key = entry.key.hex()
+        if key in self._known:
+            return Received(False)
+        if key:
+            self._answer(key, self._ids.next(), Repeat(None, "received", ""))
+        return self._arrivals.receive(entry)
+
+    def _settle_arrival(self, entry: Settle) -> bool | NoCredit:
+        return self._arrivals.settle(entry)
 
     # -- what dispatch reports
 
@@ -445,11 +465,15 @@ def _kept_id(receipt: Receipt) -> str:
 def _request_key(entry: Entry) -> bytes:
     if isinstance(entry, Accept):
         return entry.message.ingress_key
+    if isinstance(entry, Receive):
+        return entry.key
     return entry.ingress_key if isinstance(entry, Remember) else b""
 
 
 _POST: dict[type, Callable[[Commit, Any], object]] = {
     Accept: Commit._admit,
+    Receive: Commit._receive,
+    Settle: Commit._settle_arrival,
     Remember: Commit._remember,
     Amend: Commit._amend,
     Start: Commit._start,

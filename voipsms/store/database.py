@@ -23,6 +23,7 @@ POSTED = (
     "insert_cdrs", "update_cdrs", "insert_events", "insert_charges", "refund_charges", "insert_ledger", "apply_balances", "update_counters",
     "delete_queue", "insert_receipts", "delete_receipts", "insert_imdn", "insert_outbox", "defer_outbox",
     "divert_outbox", "give_up_outbox", "delete_outbox",
+    "insert_inbound", "hold_inbound", "delete_inbound", "insert_joining", "update_joining",
 )  # fmt: skip
 
 
@@ -31,6 +32,7 @@ GATHERED = frozenset(
     {
         "find_ingress", "lock_accounts", "lock_counters", "charges_of", "match_receipts", "match_receipts_again",
         "match_doubts", "parts_of", "lost_texts", "asked",
+        "find_inbound", "find_joining",
     }
 )  # fmt: skip
 

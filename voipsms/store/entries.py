@@ -155,7 +155,7 @@ class Received(Value, frozen=True):
 
 
 class Settle(Value, frozen=True):
-    """What becomes of a text from a phone: a message of direction MO with its one CDR, paid, and on its way to its user.
+    """What becomes of a text from a phone: a message of direction MO with its one CDR, paid, and on its way to a user.
 
     Its result is False where another process has settled it; NoCredit where it can't be paid, or others of its user
     that can't be paid come first (`hold`): then it is held as `arrival` says.

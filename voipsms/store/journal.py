@@ -19,7 +19,7 @@ from voipsms.log import get_logger
 from voipsms.model import Delivery, Micros, UserId
 from voipsms.store.commit import Commit
 from voipsms.store.database import Conflict, Database, Engine, Unwritable
-from voipsms.store.entries import Accept, Amend, Entry, Hear, Outcome, Remember, Written
+from voipsms.store.entries import Accept, Amend, Entry, Hear, Outcome, Receive, Remember, Written
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.node import Node
 from voipsms.store.orphans import Orphans
@@ -32,7 +32,7 @@ PACE, PACE_LOADED, LOADED = 0.004, 0.010, 60  # after a commit of so many entrie
 CONFLICTS = 5  # the same batch is tried again so often at once
 PATIENCE = 5.0  # seconds that a door is left waiting for a commit whose outcome is not known
 _FROM_DOORS = (Accept, Remember, Amend)
-_REFUSABLE = (*_FROM_DOORS, Hear)  # whose sender can be told to come again
+_REFUSABLE = (*_FROM_DOORS, Hear, Receive)  # whose sender can be told to come again
 
 T = TypeVar("T")
 

@@ -122,6 +122,10 @@ class Ledger:
                 self._counters[user] = known._replace(sent=known.sent + 1)
                 self._counted.add(user)
 
+    def charge(self, message: Message) -> None:
+        """For a message from a phone, which is there: nothing of it is ever paid back."""
+        self._move(message.user_id, message.id, "charge", -message.price)
+
     def refund(self, message_id: int, user: UserId, price: Micros) -> None:
         """To the user and every reseller. After `lock`, which knows what they have paid and not got back."""
         self._move(user, message_id, "refund", price)
