@@ -57,9 +57,10 @@ def furnished(house: House) -> Iterator[House]:
     house.commit(*(Accept(message, started=True) for message in messages))
     house.commit(*(take for n, message in enumerate(messages[:500]) for take in takes(message, f"ID{n}")))
     house.commit(*(Hear(Receipt(house.gateway(), f"orphan {n}", State.DELIVERED)) for n in range(300)))
+    house.db.write_batch("claim_requests", [(n, f"{n:032x}", "", "") for n in range(1000)])
     if house.engine.name == "mysql":
         house.rows(
-            "ANALYZE TABLE tb_users, tb_ingress, tb_messages, tb_options, tb_queue, tb_parts, tb_spellings,"
+            "ANALYZE TABLE tb_requests, tb_users, tb_ingress, tb_messages, tb_options, tb_queue, tb_parts, tb_spellings,"
             "tb_receipts, tb_cdrs"
         )
     yield house

@@ -35,10 +35,12 @@ class Deliveries:
     def divert(self, entry: Divert) -> None:
         d = entry.delivery
         self._rows["divert_outbox"].append((d.id, d.channel, d.expires, entry.why[:ERROR]))
+        self._note(d, f"goes by {d.channel} now: {entry.why}")
 
     def conclude(self, entry: Conclude) -> None:
         d = entry.delivery
         settles = d.subject is Subject.TEXT and bool(d.message_id)
+        self._note(d, f"{'delivered' if entry.carried else 'given up'}: {entry.why}".removesuffix(": "))
         if entry.carried:
             self._rows["delete_outbox"].append((d.id,))
             if settles:
@@ -47,6 +49,12 @@ class Deliveries:
         self._rows["give_up_outbox"].append((d.id, d.attempt, self._now, entry.why[:ERROR]))
         if settles:
             self._lost[d.message_id] = (State.EXPIRED if entry.late else State.UNDELIVERABLE, entry.why)
+
+    def _note(self, d: Delivery, said: str) -> None:
+        """For the message's story: nothing else tells of a delivery that is over."""
+        if d.message_id:
+            whole = f"{d.subject} by {d.channel} {said}"
+            self._rows["insert_events"].append((d.message_id, "delivery", whole[:COMMENT], self._now))
 
     def settle(self) -> None:
         """Messages that nobody has got, and nobody can get any more."""
