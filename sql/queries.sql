@@ -502,7 +502,7 @@ LEFT JOIN tb_queue AS q ON q.id = m.id
 WHERE m.id = :id;
 
 -- name: story_parts
-SELECT p.part, p.total, p.attempt, g.username, COALESCE(s.provider_id, p.provider_id), p.state
+SELECT p.part, p.total, p.attempt, COALESCE(g.username, ''), COALESCE(s.provider_id, p.provider_id), p.state
 FROM tb_parts AS p
 LEFT JOIN tb_users AS g ON g.id = p.gateway_id
 LEFT JOIN tb_spellings AS s ON s.message_id = p.message_id AND s.part = p.part AND s.attempt = p.attempt

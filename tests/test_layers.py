@@ -26,6 +26,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "adverts",
         "alerts",
         "allowance",
+        "cancelling",
         "automatic",
         "conditions",
         "directory",

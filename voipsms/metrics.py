@@ -29,10 +29,11 @@ Counted = Literal[
     "rules",
     "rewritings",
     "alerts",
+    "deliveries",
     "commit_rows",
     "commit_failures",
 ]
-Measured = Literal["queue", "gateway_up", "store_up", "listener_up"]
+Measured = Literal["queue", "outbox", "gateway_up", "store_up", "listener_up"]
 Child = TypeVar("Child", Counter, Gauge)
 
 MOST_CHILDREN = 1000  # sets of labels; what comes after them is counted as "other"
@@ -59,11 +60,13 @@ _COUNTERS: dict[Counted, Counter] = {
     "rules": _counter("rules", "What rules asked to be done, and what became of it", "action", "outcome"),
     "rewritings": _counter("rewritings", "Numbers given to v_dialplansms, and what became of them", "outcome"),
     "alerts": _counter("alerts", "Alerts of gateways, and what became of them", "kind", "outcome"),
+    "deliveries": _counter("deliveries", "Deliveries to users, and what became of each attempt", "channel", "outcome"),
     "commit_rows": _counter("commit_rows", "Rows written by commits"),
     "commit_failures": _counter("commit_failures", "Commits that failed and were tried anew"),
 }
 _GAUGES: dict[Measured, Gauge] = {
     "queue": _gauge("queue", "Parts waiting for a gateway", "gateway"),
+    "outbox": _gauge("outbox", "Deliveries to users in memory"),
     "gateway_up": _gauge("gateway_up", "1 while the gateway can take parts", "gateway"),
     "store_up": _gauge("store_up", "1 while the database can be written"),
     "listener_up": _gauge("listener_up", "1 while it listens", "listener"),

@@ -70,8 +70,8 @@ def free(db: Database, node: int, known: Collection[int], before: Millis) -> int
 
 
 def held(db: Database) -> dict[Line, Millis]:
-    """What waits for a later attempt, until then."""
-    rows = db.read("outbox_lines", now=now_millis())
+    """Lines that no process has in memory, and until when."""
+    rows = db.read("outbox_lines")
     return {(UserId(user_id), Channel(channel), source): Millis(due) for user_id, channel, source, due in rows}
 
 

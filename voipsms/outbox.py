@@ -1,0 +1,359 @@
+"""Brings deliveries to users: at once from memory, later from tb_outbox, until they have them or time is up.
+
+A row is one process's while that has it in memory, else anybody's when it is due. A crash may deliver twice, never not
+at all. Of one source to one user by one channel the order is kept: what can't go now holds back what comes after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+from voipsms import metrics
+from voipsms.carriers.port import Carrier, NotCarried, Recipient
+from voipsms.directory import Directory
+from voipsms.errors import StoreError
+from voipsms.lanes import Lanes, line_of
+from voipsms.log import get_logger
+from voipsms.model import Channel, Delivery, DeliveryId, Millis, UserId
+from voipsms.rate_guard import RateGuard
+from voipsms.settings import GlobalSettings
+from voipsms.store import outbox as table
+from voipsms.store.database import Database
+from voipsms.store.entries import Conclude, Defer, Divert, Post
+from voipsms.store.ids import now_millis
+from voipsms.store.journal import Journal
+from voipsms.store.outbox import PAGE, Line
+from voipsms.store.reader import Reader
+from voipsms.store.told import Asked
+from voipsms.values import replace
+
+MOST = 5000  # deliveries in memory, all users
+MOST_EACH = 1000  # and of one user: who is slow must not fill it
+AT_ONCE, AT_ONCE_EACH = 256, 8  # that are being carried by one channel, of all users and of one
+A_MINUTE = 60  # of one source to one user: people write slower, and what a loop costs is bounded
+FULL = 2000  # milliseconds that each thousand of a user's deliveries wait which found no room
+FAULT = 60.0  # seconds after a fault of ours
+LONGEST_WISH = 3600.0  # seconds that the other end can make us wait
+LOOK, HELD, STRAYS, FORGET = 0.5, 5.0, 60.0, 600.0  # seconds between two looks at each
+REST = 1.0  # seconds between two wakes of one user
+FOR_EVER = Millis(1 << 62)
+DRAIN = 5.0  # seconds that a stop waits for carriers
+
+log = get_logger("outbox")
+
+
+class Outbox:
+    """`run()` until cancelled, then `close()`. Nothing is lost in between: it is in the table."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        reader: Reader,
+        directory: Directory,
+        node: int,
+        carriers: Mapping[Channel, Carrier],
+        settings: Callable[[], GlobalSettings] = GlobalSettings,
+        *,
+        most: int = MOST,
+        most_each: int = MOST_EACH,
+        at_once: int = AT_ONCE,
+        a_minute: int = A_MINUTE,
+    ) -> None:
+        self._journal = journal
+        self._reader = reader
+        self._directory = directory
+        self._node = node
+        self._carriers = carriers
+        self._settings = settings
+        self._most, self._most_each = most, most_each
+        self._lanes = {channel: Lanes(at_once, AT_ONCE_EACH) for channel in carriers}
+        self._guard = RateGuard(a_minute)
+        self._known: set[DeliveryId] = set()  # ours in the table, until a commit has settled them
+        self._of_user: Counter[UserId] = Counter()
+        self._crowd: Counter[UserId] = Counter()  # those of a user that found no room lately
+        self._held: dict[UserId, dict[Line, Millis]] = {}  # lines that wait in the table, and until when
+        self._newly_held: dict[Line, Millis] = {}  # since the last look at them began
+        self._woken: set[UserId] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asked_of: tuple[object, object] = (None, None)
+        self._closing = False
+        self._rounds: tuple[tuple[Callable[[], Awaitable[None]], float], ...] = (
+            (self._look, LOOK), (self._look_at_held, HELD), (self._look_for_strays, STRAYS), (self._forget, FORGET),
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        """Deliveries in memory."""
+        return len(self._known)
+
+    # -- in
+
+    async def post(self, deliveries: Sequence[Delivery]) -> None:
+        """Returns after the commit. Raises StoreError."""
+        await self._journal.append(Post(tuple(deliveries)))
+        self.hand_over(deliveries)
+
+    def hand_over(self, deliveries: Iterable[Delivery]) -> None:
+        """Deliveries that a commit of this process has posted: each is carried at once where nothing is before it."""
+        for delivery in deliveries:
+            if delivery.id in self._known:
+                continue
+            line = line_of(delivery)
+            until = self._held.get(delivery.user_id, {}).get(line)
+            if until is not None:
+                self._defer(delivery, max(until, now_millis()), "waits for an earlier one")
+            else:
+                self._take(delivery)
+        self._pump()
+
+    def wake(self, user_id: UserId) -> None:
+        """This user's phone is there now: it gets at once what it could not be given."""
+        held = self._held.get(user_id)
+        if held is None or user_id in self._woken or self._closing:
+            return
+        if not any(channel is Channel.CHAT for _, channel, _ in held):
+            return
+        self._woken.add(user_id)
+        asyncio.get_running_loop().call_later(REST, self._woken.discard, user_id)
+        self._start(self._fetch_for(user_id))
+
+    def seen(self, name: str) -> None:
+        """As `wake`, by the account's name, one of its numbers, or the user part of its SIP address."""
+        if not self._held:
+            return
+        account = self._directory.by_name.get(name) or self._directory.by_number.get(name.removeprefix("+"))
+        if account is not None:
+            return self.wake(account.id)
+        for user_id in [user_id for user_id in self._held if self._chat_of(user_id) == name]:
+            self.wake(user_id)
+
+    def _chat_of(self, user_id: UserId) -> str:
+        account = self._directory.by_id.get(user_id)
+        return account.reach.chat if account is not None else ""
+
+    def _take(self, delivery: Delivery) -> None:
+        """Into memory, or back into the table where there is no room."""
+        if delivery.channel not in self._lanes:
+            self._over(delivery, f"{delivery.channel} is not set up here")
+        elif len(self._known) >= self._most or self._of_user[delivery.user_id] >= self._most_each:
+            self._turn_away(delivery)
+        else:
+            self._know(delivery)
+            self._lanes[delivery.channel].add(delivery)
+
+    def _turn_away(self, delivery: Delivery) -> None:
+        """A long queue comes back little by little, so that it isn't read and put back over and over."""
+        crowd = self._crowd[delivery.user_id]
+        self._crowd[delivery.user_id] += 1
+        due = Millis(now_millis() + FULL * (1 + crowd // self._most_each))
+        self._hold(line_of(delivery), due)
+        self._defer(delivery, due, "waits for earlier ones")
+
+    # -- carrying
+
+    def _pump(self) -> None:
+        if self._closing:
+            return
+        for lanes in self._lanes.values():
+            while (delivery := lanes.next()) is not None:
+                self._start(self._serve(delivery, lanes))
+
+    async def _serve(self, delivery: Delivery, lanes: Lanes) -> None:
+        try:
+            await self._try(delivery, lanes)
+        except Exception:  # a task's root
+            log.exception("a delivery has failed by a fault of ours", id=delivery.id, channel=delivery.channel)
+            self._put_off(delivery, lanes, "a fault of ours", FAULT)
+        lanes.done(line_of(delivery))
+        self._pump()
+
+    async def _try(self, delivery: Delivery, lanes: Lanes) -> None:
+        now = now_millis()
+        account = self._directory.by_id.get(delivery.user_id)
+        if account is None:
+            return self._over(delivery, "the user is no more")
+        if delivery.expires <= now:
+            return self._over(delivery, "its time was over", late=True)
+        opens = self._guard.opens((delivery.user_id, delivery.source), now)
+        if opens > now and delivery.channel is not Channel.LOG:
+            metrics.count("deliveries", delivery.channel, "too_many")
+            return self._hold_back(delivery, lanes, opens, "too many a minute from there")
+        to = Recipient(account.name, account.reach)
+        carrier = self._carriers[delivery.channel]
+        try:
+            said = await carrier.carry(delivery, to)
+        except NotCarried as error:
+            failed = replace(delivery, attempt=delivery.attempt + 1)
+            pause = None if error.lasting else carrier.pause(failed, to)
+            if pause is not None and error.after is not None:
+                pause = min(max(error.after, 0.0), LONGEST_WISH)
+            return self._put_off(failed, lanes, error.why, pause)
+        metrics.count("deliveries", delivery.channel, "carried")
+        log.debug("carried", id=delivery.id, user=account.name, channel=delivery.channel, said=said)
+        self._settle(delivery, Conclude(delivery, True, said))
+
+    def _put_off(self, delivery: Delivery, lanes: Lanes, why: str, pause: float | None) -> None:
+        """For so many seconds; None: for good."""
+        if pause is None:
+            return self._over(delivery, why)
+        metrics.count("deliveries", delivery.channel, "deferred")
+        log.debug("deferred", id=delivery.id, channel=delivery.channel, seconds=pause, why=why)
+        due = min(now_millis() + round(pause * 1000), delivery.expires)
+        return self._hold_back(delivery, lanes, Millis(due), why)
+
+    def _hold_back(self, delivery: Delivery, lanes: Lanes, due: Millis, why: str) -> None:
+        """This one and all behind it go into the table until then."""
+        line = line_of(delivery)
+        self._hold(line, due)
+        self._defer(delivery, due, why)
+        for behind in lanes.clear(line):
+            self._defer(behind, due, "waits for an earlier one")
+
+    def _hold(self, line: Line, due: Millis) -> None:
+        self._held.setdefault(line[0], {})[line] = due
+        self._newly_held[line] = due
+
+    def _over(self, delivery: Delivery, why: str, *, late: bool = False) -> None:
+        """This way it is over: another channel has it now, or none."""
+        if delivery.otherwise is None:
+            metrics.count("deliveries", delivery.channel, "given_up")
+            log.info("given up", id=delivery.id, user=delivery.user_id, channel=delivery.channel, why=why)
+            return self._settle(delivery, Conclude(delivery, False, why, late))
+        metrics.count("deliveries", delivery.channel, "diverted")
+        expires = Millis(now_millis() + delivery.expires - delivery.created)
+        other = replace(delivery, channel=delivery.otherwise, otherwise=None, attempt=0, expires=expires)
+        return self._start(self._divert(other, why))
+
+    async def _divert(self, delivery: Delivery, why: str) -> None:
+        self._know(delivery)
+        try:
+            await self._journal.append(Divert(delivery, why))
+        except StoreError as error:
+            log.error("a delivery stays with its channel", id=delivery.id, why=error)
+        finally:
+            self._forget_one(delivery)
+        self.hand_over((delivery,))
+
+    # -- the table
+
+    def _defer(self, delivery: Delivery, due: Millis, why: str) -> None:
+        self._settle(delivery, Defer(delivery.id, delivery.attempt, due, why))
+
+    def _settle(self, delivery: Delivery, entry: Conclude | Defer) -> None:
+        """Writes what has become of it; until then it counts as ours."""
+        self._know(delivery)
+        self._journal.append(entry).add_done_callback(partial(self._settled, delivery))
+
+    def _settled(self, delivery: Delivery, written: asyncio.Future[None]) -> None:
+        self._forget_one(delivery)
+        if not written.cancelled() and (error := written.exception()) is not None:
+            log.error("what has become of a delivery can't be written", id=delivery.id, why=error)
+
+    def _know(self, delivery: Delivery) -> None:
+        if delivery.id not in self._known:
+            self._known.add(delivery.id)
+            self._of_user[delivery.user_id] += 1
+
+    def _forget_one(self, delivery: Delivery) -> None:
+        self._known.discard(delivery.id)
+        self._of_user[delivery.user_id] -= 1
+        if not self._of_user[delivery.user_id]:
+            del self._of_user[delivery.user_id]
+            self._crowd.pop(delivery.user_id, None)
+
+    async def run(self) -> None:
+        due: dict[Callable[[], object], float] = {}
+        while True:
+            for work, every in self._rounds:
+                if time.monotonic() >= due.get(work, 0.0):
+                    due[work] = time.monotonic() + every
+                    await self._attempt(work)
+            await asyncio.sleep(LOOK)
+
+    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except StoreError as error:
+            log.debug("the outbox can't be read now", why=str(error))
+
+    async def _look(self) -> None:
+        """Takes what is due, as long as there is room."""
+        self._ask()
+        metrics.measure("outbox", len(self._known))
+        while self._journal.may_work() and (room := self._most - len(self._known)) > 0:
+            taken = await self._fetch(lambda db, room=room: table.claim(db, self._node, room))  # type: ignore[misc]
+            if taken < PAGE:
+                break
+
+    async def _fetch(self, claim: Callable[[Database], list[Delivery]], until: Millis | None = None) -> int:
+        """`until`: lines whose last one is due by then, now if None, are all here."""
+        found = await self._journal.run(claim)
+        for delivery in found:
+            self._release(line_of(delivery), now_millis() if until is None else until)
+        for delivery in found:
+            self._take(delivery)
+        self._pump()
+        return len(found)
+
+    def _release(self, line: Line, until: Millis) -> None:
+        """Nothing of this line waits in the table any more, unless it is due later than that."""
+        held = self._held.get(line[0])
+        if held is not None and held.get(line, until) <= until:
+            held.pop(line, None)
+            self._newly_held.pop(line, None)
+            if not held:
+                del self._held[line[0]]
+
+    async def _fetch_for(self, user_id: UserId) -> None:
+        await self._attempt(partial(self._fetch_all, user_id))
+
+    async def _fetch_all(self, user_id: UserId) -> None:
+        await self._fetch(lambda db: table.claim_of(db, self._node, user_id, Channel.CHAT), FOR_EVER)
+
+    async def _look_at_held(self) -> None:
+        await self._journal.run(lambda db: table.disown(db, self._node))
+        self._newly_held = {}
+        held = await self._reader.run(table.held) | self._newly_held
+        self._held = {}
+        for line, due in held.items():
+            self._held.setdefault(line[0], {})[line] = due
+
+    async def _look_for_strays(self) -> None:
+        """What a caller posted and did not hand over, since it was cut off in between."""
+        before = Millis(now_millis() - round(STRAYS * 1000))
+        await self._journal.run(lambda db: table.free(db, self._node, frozenset(self._known), before))
+
+    async def _forget(self) -> None:
+        while await self._journal.run(table.forget):
+            pass
+
+    def _ask(self) -> None:
+        """Tells the journal who wants to hear of messages, where that has changed."""
+        accounts, settings = self._directory.by_id, self._settings()
+        if self._asked_of[0] is accounts and self._asked_of[1] is settings:
+            return
+        self._asked_of = (accounts, settings)
+        reaches = [(user_id, account.reach) for user_id, account in accounts.items()]
+        hold = Millis(settings.smsreceive_hold * 60_000)
+        self._journal.asked = Asked.of(reaches, settings.smsnotify, Channel.CHAT in self._carriers, hold)
+
+    # -- tasks
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """What is being carried is waited for a while; the rest stays in the table."""
+        self._closing = True
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=DRAIN)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for carrier in self._carriers.values():
+            await carrier.close()
