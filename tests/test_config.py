@@ -21,6 +21,7 @@ KINDS = {
     "database": settings.DatabaseSettings,
     "sip": settings.SipSettings,
     "http": settings.HttpSettings,
+    "callback": settings.CallbackSettings,
     "log": settings.LogSettings,
 }
 
@@ -312,6 +313,7 @@ def test_sample_has_every_key_of_a_gateway() -> None:
     smpp = {f"smpp_{name}" for name in gateway_settings.key_names(gateway_settings.SmppSettings)}
     assert gateway_settings.key_names(gateway_settings.GatewaySettings) | smpp <= set(sample()["global"])
     assert set(sample()["gateway:NAME"]) == {"smsurl"}
+    assert set(sample()["sip:NAME"]) == gateway_settings.key_names(settings.SipAccount)
 
 
 def test_sample_gives_the_defaults() -> None:
@@ -319,6 +321,7 @@ def test_sample_gives_the_defaults() -> None:
     assert bare == Config(folder=FILE.parent)
     shown = sample()
     shown.remove_section("gateway:NAME")
+    shown.remove_section("sip:NAME")
     text = "\n".join(
         f"[{name}]\n" + "\n".join(f"{k} = {v}" for k, v in shown[name].items()) for name in shown.sections()
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,16 @@ from urllib.parse import unquote, urlsplit
 from voipsms.errors import ConfigError
 from voipsms.gateway_settings import Fault, GatewaySettings, SmppSettings, is_gateway_key, key_names, read_gateway
 from voipsms.ini import BadValue, example, read_ini, read_section, unknown_key
-from voipsms.settings import DatabaseSettings, GlobalSettings, HttpSettings, LogSettings, MailSettings, SipSettings
+from voipsms.settings import (
+    CallbackSettings,
+    DatabaseSettings,
+    GlobalSettings,
+    HttpSettings,
+    LogSettings,
+    MailSettings,
+    SipAccount,
+    SipSettings,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +30,11 @@ class Config:
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     sip: SipSettings = field(default_factory=SipSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    callback: CallbackSettings = field(default_factory=CallbackSettings)
     mail: MailSettings = field(default_factory=MailSettings)
     log: LogSettings = field(default_factory=LogSettings)
     gateways: tuple[GatewaySettings, ...] = ()
+    accounts: Mapping[str, SipAccount] = field(default_factory=dict)  # by the names of their sections
 
     def path(self, name: str) -> Path:
         """A file named in the config; relative names start at the config's folder."""
@@ -30,14 +42,16 @@ class Config:
 
 
 _SECTIONS = {
-    "database": DatabaseSettings, "sip": SipSettings, "http": HttpSettings, "mail": MailSettings, "log": LogSettings,
+    "database": DatabaseSettings, "sip": SipSettings, "http": HttpSettings, "callback": CallbackSettings,
+    "mail": MailSettings, "log": LogSettings,
 }  # fmt: skip
 _MEANINGS = {
     "global": "The gateway named `default`, from smsurl to the last smpp_ key, and what holds for every message.",
     "database": "Where everything is kept.",
     "sip": "The door for SIP MESSAGE.",
     "http": "The API, what providers send us, health and metrics.",
-    "mail": "The SMTP server of mail gateways.",
+    "callback": "Texts that make calls: docs/callback.md.",
+    "mail": "The SMTP server of mail gateways, and of texts that users get by mail.",
     "log": "What is logged, and where.",
 }
 
@@ -91,6 +105,7 @@ def parse(text: str, file: Path) -> Config:
     """
     sections, faults, folder = _parse(file, text), _Faults(file), file.resolve().parent
     gateways: list[GatewaySettings] = []
+    accounts: dict[str, SipAccount] = {}
     found: dict[str, object] = {}
     for section, values in sections.items():
         if section == "global":
@@ -103,11 +118,15 @@ def parse(text: str, file: Path) -> Config:
             if not _is_one(gateway):
                 faults.add(section, "smsurl", "must be set")
             gateways.append(gateway)
+        elif section.startswith("sip:") and section[4:].strip():
+            account = accounts[section[4:].strip()] = read_section(SipAccount, values, faults.of(section))
+            if not (account.registrar and account.user):
+                faults.add(section, "registrar", "must be set, and user too")
         else:
             faults.add(section, "section", unknown_key(section, [*_SECTIONS, "global"]).replace("key", "section"))
     _check_whole(found, gateways, faults)
     faults.check()
-    return Config(folder=folder, gateways=tuple(gateways), **found)  # type: ignore[arg-type]
+    return Config(folder=folder, gateways=tuple(gateways), accounts=accounts, **found)  # type: ignore[arg-type]
 
 
 def _check_whole(found: dict[str, object], gateways: list[GatewaySettings], faults: _Faults) -> None:
@@ -148,6 +167,11 @@ def example_file() -> str:
         lines += [f"# {_MEANINGS[section]}", f"[{section}]", *example(kind), ""]
     lines += ["# One more way out, with the keys that come first in [global], from smsurl to the last smpp_ one."]
     lines += ["#[gateway:NAME]", "#smsurl =", ""]
+    lines += [
+        "# An extension of the softswitch that is ours: calls leave by it, and texts to it come in.",
+        "#[sip:NAME]",
+    ]
+    lines += [f"#{line}" if line and not line.startswith("#") else line for line in example(SipAccount)] + [""]
     return "\n".join(lines)
 
 

@@ -87,6 +87,39 @@ def _digests(text: str) -> tuple[str, ...]:
     return found
 
 
+PROOFS = ("number", "pincode", "password", "joined")
+CODECS = ("PCMA", "PCMU", "G722", "GSM", "ILBC", "SPEEX")
+
+
+def _proofs(text: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(word.lower() for word in words(text)))
+    if not found or not set(found) <= set(PROOFS):
+        raise BadValue("must be one or more of " + ", ".join(PROOFS))
+    return found
+
+
+def _prefixes(text: str) -> tuple[str, ...]:
+    found = tuple(word.removeprefix("+") for word in words(text))
+    if not all(word.isascii() and word.isdecimal() for word in found):
+        raise BadValue("must be prefixes of international numbers, such as 36, 4366")
+    return found
+
+
+def _codecs(text: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(word.upper() for word in words(text)))
+    if not found or not set(found) <= set(CODECS):
+        raise BadValue("must be one or more of " + ", ".join(CODECS))
+    return found
+
+
+def _ports(text: str) -> str:
+    first, _, last = text.partition("-")
+    good = first.isdecimal() and last.isdecimal() and 1024 <= int(first) < int(last) <= 65535
+    if not good or int(last) - int(first) < 7:
+        raise BadValue("must be two ports of which the second is at least 7 higher, such as 30000-30999")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class GlobalSettings:
     enablesms: bool = key(True, "The SMS module; false: no message is converted (404)")
@@ -216,6 +249,17 @@ class GlobalSettings:
     uauthverify_each: int = key(
         5, "Sign-up codes an hour for one number; ten times as many for one address", unit="codes", least=1
     )
+    callingcardauth: tuple[str, ...] = key(
+        ("number", "pincode", "password"),
+        "What proves who texts a command: number (the sender's is the user's), pincode, password (with a username), "
+        "joined (both in one word)", parse=_proofs,
+    )  # fmt: skip
+    defcallbackivr: str = key("default", "The prompts that who is called back hears: a folder with campaign.ini")
+    httpsmcallbackip: tuple[Network, ...] = key(
+        (),
+        "Addresses that may ask for callbacks at [callback] listen; empty: this machine's",
+        parse=read_networks,
+    )
     queue: int = key(
         20000, "Messages that may wait for a provider; above it new ones get 503", unit="messages", least=1
     )
@@ -312,6 +356,59 @@ class MailSettings:
         "", "Address that texts from phones are from, %s being the phone's number: sms+%s@example.com; empty: sender"
     )
     timeout: float = key(30.0, "Each answer of the server is waited for so long", unit="seconds", least=0.1)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackSettings:
+    """SMS callback, and the calls that it makes."""
+
+    enabled: bool = key(False, "Texts of the grammar in docs/callback.md make calls")
+    listen: Listen = key(
+        _http_listen("127.0.0.1:8084"), "Where providers send such texts by HTTP", parse=_http_listen,
+        shown="127.0.0.1:8084",
+    )  # fmt: skip
+    extension: str = key("", "A MESSAGE to this user is a command, not an SMS; empty: none is")
+    callbackreply: bool = key(True, "Commands are answered, by SMS or MESSAGE as they came")
+    callbackconfirm: bool = key(True, "A number to be registered gets a code, and is the user's when that comes back")
+    account: str = key("", "The [sip:NAME] that calls leave by; empty: routes of type CALL, else [sip] outbound")
+    caller: str = key("", "Number that calls are from; empty: each leg sees the other's")
+    ring: float = key(45.0, "An unanswered call is given up after so long", unit="seconds", least=5, most=300)
+    longest: int = key(7200, "A call is cut after so long, whatever credit is left", unit="seconds", least=60,
+                       most=86_400)  # fmt: skip
+    calls: int = key(50, "Connected pairs at once; more wait their turn", least=1, most=500)
+    calls_each: int = key(2, "Pairs at once of one user", least=1, most=500)
+    cooldown: float = key(10.0, "Between two calls to one number", unit="seconds", least=0, most=3600)
+    wait: float = key(120.0, "A call that has found no free line is given up after so long", unit="seconds", least=1)
+    allow: tuple[str, ...] = key((), "Prefixes that may be called, such as 36, 43; empty: all", parse=_prefixes)
+    block: tuple[str, ...] = key(
+        (), "Prefixes that are never called, beside emergency and premium numbers", parse=_prefixes
+    )
+    premium: bool = key(False, "Premium-rate and shared-cost numbers may be called")
+    emergency: bool = key(False, "Emergency numbers may be called")
+    attempts: int = key(5, "Wrong commands of a sender, or for an account, before it is locked out", least=1)
+    lockout: float = key(900.0, "How long that lasts", unit="seconds", least=1)
+    rtp: str = key("30000-30999", "UDP ports of audio, first-last", parse=_ports)
+    public: str = key("", "Address that SDP shows; empty: the local one")
+    stun: str = key("", "STUN server that tells it, host or host:port")
+    codecs: tuple[str, ...] = key(
+        ("PCMA", "PCMU", "G722"), "Codecs offered, best first: PCMA, PCMU, G722, GSM, ILBC, SPEEX", parse=_codecs
+    )
+    srtp: str = key("no", "Audio is encrypted", choices=("no", "optional", "mandatory"))
+    minimum: int = key(60, "Credit for so long must be there for a call to start", unit="seconds", least=1, most=3600)
+
+
+@dataclass(frozen=True, slots=True)
+class SipAccount:
+    """A [sip:NAME] section: an extension of the softswitch that is ours."""
+
+    registrar: str = key("", "Where it registers, e.g. sip:pbx.example.com:5060;transport=tcp")
+    user: str = key("", "Its user name")
+    password: str = key("", "Its password", secret=True)
+    expires: int = key(600, "A registration lasts so long; 0: calls leave by it, nothing is registered", unit="seconds",
+                       least=0, most=86_400)  # fmt: skip
+    proxy: str = key("", "SIP URI that all its requests go by; empty: the registrar")
+    srtp: str = key("no", "Audio is encrypted", choices=("no", "optional", "mandatory"))
+    bill_to: str = key("", "Who pays for texts that reach it from senders without an account; empty: nobody")
 
 
 @dataclass(frozen=True, slots=True)

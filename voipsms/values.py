@@ -6,7 +6,7 @@ them, since they hold no cycles. As JSON, msgspec writes rows eight times as fas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -30,3 +30,13 @@ def to_json(rows: Sequence[Sequence[Any]]) -> str:
 def from_json(text: str) -> Any:
     """Of what `to_json` or a database wrote. Raises msgspec.DecodeError for anything else."""
     return msgspec.json.decode(text)
+
+
+def to_line(record: Value) -> bytes:
+    """A record as one line of JSON, with the name of its kind where the class has `tag=True`."""
+    return msgspec.json.encode(record) + b"\n"
+
+
+def reader(kinds: Any) -> Callable[[bytes], Any]:
+    """What reads such a line: one of `kinds`, a union of tagged classes. It raises ValueError for anything else."""
+    return msgspec.json.Decoder(kinds).decode
