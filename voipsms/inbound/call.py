@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
 from voipsms.errors import ProtocolError
@@ -28,8 +28,14 @@ _NUMBER: Final = re.compile(r"\+?[0-9]+", re.ASCII)
 _ID: Final = re.compile(r"[\x21-\x7e]+")
 
 
-class Malformed(ProtocolError):
-    """Not what the format asks for; the text is one line for the provider."""
+class NotTaken(ProtocolError):
+    """A request of a provider is not taken, and nothing of it is stored; the text is one line for the provider."""
+
+    status: ClassVar[int]
+
+
+class Malformed(NotTaken):
+    """Not what the format asks for."""
 
     status = 400
 

@@ -14,6 +14,7 @@ from voipsms.values import Value
 class Format(Value, frozen=True):
     """`taken` and `failed` begin the answer's body; `key`: the parameter that proves who asks."""
 
+    name: str
     message: Callable[[Origin, Call], Inbound]
     receipt: Callable[[Origin, Call], Receipt] | None
     taken: str = "OK"
@@ -22,8 +23,11 @@ class Format(Value, frozen=True):
 
 
 FORMATS: Final[dict[str, Format]] = {
-    "clickatell": Format(clickatell.message, clickatell.receipt),
-    "routo": Format(routo.message, routo.receipt),
-    "icewarp": Format(icewarp.message, None, "True", "False", "pass"),
-    "generic": Format(generic.message, generic.receipt),
+    form.name: form
+    for form in (
+        Format("clickatell", clickatell.message, clickatell.receipt),
+        Format("routo", routo.message, routo.receipt),
+        Format("icewarp", icewarp.message, None, "True", "False", "pass"),
+        Format("generic", generic.message, generic.receipt),
+    )
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Final
 
 from voipsms.inbound import characters, header
@@ -62,7 +61,7 @@ def _octets(text: str, coding: str, name: str) -> bytes:
     try:
         if coding != "hex":
             return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         if coding:
             raise Malformed(f"{name} must be in base64") from None
     try:
