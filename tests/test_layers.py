@@ -46,6 +46,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "preparation",
         "quality",
         "rate_guard",
+        "receiving",
         "recovery",
         "retention",
         "rewriting",

@@ -36,8 +36,19 @@ class Event(Value, frozen=True):
     of: UserId | None = None
 
 
+class Taken(Value, frozen=True):
+    """A part that a provider took. `state` '': no receipt yet."""
+
+    number: int
+    total: int
+    attempt: int
+    gateway: str
+    provider_id: str
+    state: str
+
+
 class Story(Value, frozen=True):
-    """`cdr`: as the statement has it; None: there is none yet. `waits`: for what; "": for nothing."""
+    """`cdr`: as the statement has it; None: there is none yet. `waits_for`: None: it is over."""
 
     message: Message
     direction: str
@@ -47,12 +58,17 @@ class Story(Value, frozen=True):
     reason: str
     comment: str
     changed: Millis
-    waits: str
+    waits_for: Stage | None
     waits_at: Millis
-    node: int
+    node: int  # of the process that has it in memory; 0: none
     cdr: Row | None
-    parts: list[Row]  # number, total, attempt, gateway, the provider's id, state ('': no receipt yet)
+    parts: list[Taken]
     events: list[Event]
+
+    @property
+    def waits(self) -> str:
+        """For what, in words; '': it is over."""
+        return "" if self.waits_for is None else f"{_WAITS[self.waits_for]} {moment(self.waits_at)}"
 
 
 def read(db: Database, message_id: int) -> Story | None:
@@ -66,8 +82,8 @@ def read(db: Database, message_id: int) -> Story | None:
     told = Story(
         message=_message(row), direction=row[2], user=row[5] or str(row[4]), gateway=row[7] or str(row[6]),
         state=State(row[19]), reason=row[20], comment=row[21], changed=Millis(row[22]),
-        waits="" if stage is None else _WAITS[Stage(stage)], waits_at=Millis(due or 0), node=node or 0,
-        cdr=cdr[0] if cdr else None, parts=parts, events=[],
+        waits_for=None if stage is None else Stage(stage), waits_at=Millis(due or 0), node=node or 0,
+        cdr=cdr[0] if cdr else None, parts=[Taken(*part) for part in parts], events=[],
     )  # fmt: skip
     told.events.extend(sorted(_events(db, told), key=_place))
     return told
@@ -121,8 +137,8 @@ def _movement(row: Row) -> Event:
 
 def _parts(story: Story, taken: Millis) -> Iterator[Event]:
     """Their own times nobody keeps: by then all were taken, or the message had failed."""
-    for number, total, attempt, gateway, provider_id, state in story.parts:
-        which = f"part {number} of {total} " if total > 1 else ""
-        again = f", attempt {attempt}" if attempt > 1 else ""
-        end = f", {state}" if state and total > 1 else ""
-        yield Event(taken, "taken", f"{which}by {gateway or '?'} as {provider_id or 'no id'}{again}{end}")
+    for part in story.parts:
+        which = f"part {part.number} of {part.total} " if part.total > 1 else ""
+        again = f", attempt {part.attempt}" if part.attempt > 1 else ""
+        end = f", {part.state}" if part.state and part.total > 1 else ""
+        yield Event(taken, "taken", f"{which}by {part.gateway} as {part.provider_id or 'no id'}{again}{end}")
