@@ -21,6 +21,19 @@ _STATES: dict[int, State] = {
     for code in codes
 }
 
+# What says a state to others in these codes.
+CODES: dict[State, int] = {
+    State.QUEUED: 248,
+    State.ENROUTE: 248,
+    State.ACCEPTED: 250,
+    State.DELIVERED: 0,
+    State.EXPIRED: 253,
+    State.DELETED: 252,
+    State.UNDELIVERABLE: 251,
+    State.REJECTED: 249,
+    State.UNKNOWN: 255,
+}
+
 MEANINGS: dict[int, str] = {
     0: "Delivered",
     1: "Rejected: message length is invalid",
