@@ -80,7 +80,7 @@ class Automatic:
         try:
             await self._intake.submit(submission)
         except (Refused, StoreError) as error:
-            log.warning("an automatic text is not sent", user=account.name, to=phone, why=str(error))
+            log.warning("an automatic text is not sent", user=account.name, target=phone, why=str(error))
             return False
         return True
 
@@ -112,7 +112,7 @@ class Automatic:
         if len(self._told) > PHONES:
             self._told.popitem(last=False)
         if not allowed:
-            log.warning("a phone has had enough automatic texts", to=phone)
+            log.warning("a phone has had enough automatic texts", target=phone)
         return allowed
 
 

@@ -18,7 +18,7 @@ from voipsms.model import Belongs, Incoming, Message, MessageId, Millis, UserId
 from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import Kind, read_number
 from voipsms.stop_words import Act, Scope, Word, lifts, read
-from voipsms.stops import NOBODY, covers
+from voipsms.stops import NOBODY, covers, refuse
 from voipsms.store import optout
 from voipsms.store.database import Database
 from voipsms.store.ids import IdSource, now_millis
@@ -89,7 +89,7 @@ class OptingOut:
         if wait and belongs.user_id is not None:
             expected = Confirmation(phone, belongs.user_id, number, incoming.id, Millis(now + wait))
         if await self._change(phone, lambda db: optout.record(db, self._ids, phone, stops, expected, now)):
-            log.info("a phone has opted out", phone=phone, of=number, user=belongs.user_id, everything=len(stops) > 1)
+            log.info("a phone has opted out", source=phone, target=number, user=belongs.user_id, everything=len(stops) > 1)
             if expected is not None:
                 self._pending.add((phone, expected.user_id, number))
 
@@ -122,7 +122,7 @@ class OptingOut:
 
         if not await self._change(phone, lift):
             return False
-        log.info("a phone has opted in again", phone=phone, to=number, user=belongs.user_id)
+        log.info("a phone has opted in again", source=phone, target=number, user=belongs.user_id)
         return True
 
     async def _change(self, phone: str, work: Callable[[Database], bool]) -> bool:
@@ -208,14 +208,17 @@ class OptingOut:
         elif one.attempt + 1 < ATTEMPTS:
             await self._journal.run(lambda db: optout.retry(db, one, Millis(now + AGAIN)))
         else:
-            log.warning("a STOP stays unconfirmed", phone=one.number, of=one.sender, user=one.user_id)
+            log.warning("a STOP stays unconfirmed", target=one.number, sender=one.sender, user=one.user_id)
             await self._journal.run(lambda db: optout.finish(db, one))
 
     async def _is_settled(self, one: Confirmation) -> bool:
         """The user has confirmed it, or the phone has opted in again."""
-        if not self._directory.is_opted_out(one.number, one.sender, one.user_id):
-            return True
-        return bool(one.message_id) and await self._reader.run(lambda db: optout.accepted(db, one.message_id))
+
+        def settled(db: Database) -> bool:
+            scopes = optout.scopes(db, [one.number])[one.number]  # another process may know better
+            return not refuse(scopes, one.sender, one.user_id) or optout.accepted(db, one.message_id)
+
+        return await self._reader.run(settled)
 
     async def _send(self, one: Confirmation) -> bool:
         text = self._settings().smsstop_text

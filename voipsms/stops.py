@@ -42,7 +42,11 @@ class Stops:
 
     def refuse(self, number: str, sender: str, user: UserId) -> bool:
         scopes = self._by_phone.get(number)
-        return scopes is not None and any(by in (NOBODY, user) and (not of or covers(of, sender)) for by, of in scopes)
+        return scopes is not None and refuse(scopes, sender, user)
+
+
+def refuse(scopes: Scopes, sender: str, user: UserId) -> bool:
+    return any(by in (NOBODY, user) and (not of or covers(of, sender)) for by, of in scopes)
 
 
 def covers(of: str, sender: str) -> bool:
