@@ -13,6 +13,7 @@ from voipsms.store.entries import Stage
 from voipsms.store.ids import first_id, now_millis
 from voipsms.store.orphans import KEEP as KEEP_ORPHANS
 
+KEEP_CONFLICTS = Millis(30 * 86_400_000)  # a phone is told again after so long, however long the window is
 KEEP_ANSWERS = Millis(86_400_000)  # a request is not repeated after so long
 
 
@@ -105,4 +106,5 @@ def orphans(db: Database, after: int) -> list[tuple[int, Receipt]]:
 def forget(db: Database) -> int:
     """Drops what is too old to be of use, a page at a time: so many rows went."""
     orphans = db.write("forget_orphans", before=first_id(Millis(now_millis() - KEEP_ORPHANS)))
+    orphans += db.write("forget_conflicts", before=now_millis() - KEEP_CONFLICTS)
     return orphans + db.write("forget_ingress", before=first_id(Millis(now_millis() - KEEP_ANSWERS)))
