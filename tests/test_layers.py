@@ -39,6 +39,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "belonging",
         "expiry",
         "incoming_rules",
+        "low_balance",
         "measures",
         "opting_out",
         "outbox",

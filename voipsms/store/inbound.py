@@ -107,7 +107,7 @@ def arrival_of(whole: Whole, made: int, now: Millis) -> Arrival:
     """What is longer than any SMS is cut, and not complete."""
     inbound = whole.inbound
     told = join((inbound.text,))
-    text, octets = _fitting(told), inbound.octets[:MOST_OCTETS]
+    text, octets = fitting(told), inbound.octets[:MOST_OCTETS]
     uncut = len(text) == len(told) and len(octets) == len(inbound.octets)
     return Arrival(
         Incoming(
@@ -119,7 +119,7 @@ def arrival_of(whole: Whole, made: int, now: Millis) -> Arrival:
     )  # fmt: skip
 
 
-def _fitting(text: str) -> str:
+def fitting(text: str) -> str:
     if len(text) * 4 <= MOST_TEXT:
         return text
     return text.encode()[:MOST_TEXT].decode("utf-8", "ignore")
