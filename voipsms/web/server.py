@@ -27,13 +27,39 @@ GRACE = 3  # seconds that requests under way get when we stop
 Application = Callable[[Any, Any, Any], Awaitable[None]]  # ASGI 3
 
 
+class _Joining:
+    """A transport that writes once what is written in one turn of the loop: uvicorn writes an answer's head and body
+    apart, which would be two packets, and two calls of the system."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, octets: bytes) -> None:
+        if not self._held:
+            self._loop.call_soon(self._flush)
+        self._held.append(octets)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            held, self._held = self._held, []
+            self._transport.write(b"".join(held))
+
+
 class _Bounded(HttpToolsProtocol):
     head = 0  # octets of the head under way, at the most
     in_head = True
     deadline: TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(_Joining(transport, self.loop))  # type: ignore[arg-type]
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
