@@ -11,7 +11,7 @@ from tests.peers.gateway import PASSWORD, Gateway
 from tests.peers.smscsim import Smsc
 
 AUTHKEY, USER = "bench-key", "bench"
-CONNECTIONS = 100  # fewer leave commits half empty: measured with 20, 50, 100 and 200
+CONNECTIONS = 200  # fewer wait for commits more than for the processor: measured with 100, 200 and 300
 PACED_CONNECTIONS = 200
 
 

@@ -11,6 +11,7 @@ from voipsms.commands import (
     accounts,
     adverts,
     archive,
+    console,
     demo,
     explain,
     gateways,
@@ -27,8 +28,8 @@ from voipsms.commands import (
 from voipsms.errors import VoipSmsError
 
 _FAMILIES = (
-    server, accounts, sending, explain, prices, numbers, routes, gateways, rules, adverts, records, reports, archive,
-    simulator, demo,
+    server, accounts, sending, console, explain, prices, numbers, routes, gateways, rules, adverts, records, reports,
+    archive, simulator, demo,
 )  # fmt: skip
 
 
