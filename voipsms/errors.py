@@ -184,6 +184,27 @@ class ProviderBusy(Refused):
     text = "The provider can't take the message now"
 
 
+class NotVerifying(Refused):
+    code = "not_verifying"
+    http_status = 404
+    text = "Sign-up codes are not available"
+
+
+class TooManyCodes(Refused):
+    code = "too_many_codes"
+    http_status = 429
+    lasting = False
+    text = "Too many codes were asked for: try again later"
+
+
+class WrongCode(Refused):
+    """The same for one that is wrong, used, too old, tried too often or was never sent."""
+
+    code = "wrong_code"
+    lasting = False
+    text = "The code is wrong or not valid any more"
+
+
 REFUSALS: dict[str, type[Refused]] = {
     kind.code: kind
     for kind in (

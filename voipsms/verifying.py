@@ -1,18 +1,29 @@
 """`uauthverify`: whether somebody who signs up has the phone that they say, by a code in an SMS.
 
-The codes of a number, and of an address that asks, are few; each has few tries and a short life, whichever processes are
+The codes of a number, and of an address that asks, are few; each has few tries and a short life, whichever process is
 asked. No answer tells whether a number is known here.
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from voipsms.automatic import DOOR, Submits
-from voipsms.errors import Blocked, OptedOut, Refused, StoreError, Unavailable
+from voipsms.errors import (
+    Blocked,
+    ImpossibleNumber,
+    NotVerifying,
+    OptedOut,
+    Refused,
+    StoreError,
+    TooManyCodes,
+    Unavailable,
+    WrongCode,
+)
 from voipsms.log import get_logger
 from voipsms.model import Millis, Submission
 from voipsms.settings import GlobalSettings
@@ -29,34 +40,10 @@ T = TypeVar("T")
 DIGITS: Final = 6
 MINUTE, HOUR = 60_000, 3_600_000  # milliseconds
 ADDRESSES: Final = 10  # times as many codes for one address as for one number
+_ID = re.compile("[0-9a-f]{32}")
 _PHONES = frozenset({Kind.MOBILE, Kind.PHONE})
 
 log = get_logger("verifying")
-
-
-class NotVerifying(Refused):
-    code = "not_verifying"
-    http_status = 404
-    text = "Sign-up codes are not available"
-
-
-class NoPhone(Refused):
-    code = "no_phone"
-    http_status = 400
-    text = "Not a phone number"
-
-
-class TooManyCodes(Refused):
-    code = "too_many_codes"
-    http_status = 429
-    text = "Too many codes were asked for: try again later"
-
-
-class WrongCode(Refused):
-    """The same for one that is wrong, used, too old, tried too often or was never sent."""
-
-    code = "wrong_code"
-    text = "The code is wrong or not valid any more"
 
 
 class Started(Value, frozen=True):
@@ -84,7 +71,7 @@ class Verifying:
         self._clock = clock
 
     async def start(self, number: str, address: str) -> Started:
-        """Sends a code; those that the number had are void. Raises Refused: NotVerifying, NoPhone, TooManyCodes,
+        """Sends a code; those that the number had are void. Raises NotVerifying, ImpossibleNumber, TooManyCodes,
         Unavailable."""
         settings, now = self._settings(), self._clock()
         phone = self._phone(number)
@@ -100,13 +87,16 @@ class Verifying:
         return started
 
     async def check(self, number: str, code: str, address: str) -> None:
-        """Returns once for the newest code of this number. Raises WrongCode, NotVerifying, NoPhone, Unavailable."""
+        """Returns once for the newest code of this number. Raises WrongCode, NotVerifying, ImpossibleNumber,
+        Unavailable."""
         phone = self._phone(number)
         await self._check(lambda db: codes.newest(db, phone), code, address)
 
     async def check_id(self, verification: str, code: str, address: str) -> str:
         """As `check`, for the code that `start` has named so; the number that it proves."""
         self._payer()
+        if not _ID.fullmatch(verification):
+            raise WrongCode
         return await self._check(lambda db: verification, code, address)
 
     async def _check(self, which: Callable[[Database], str], code: str, address: str) -> str:
@@ -142,7 +132,7 @@ class Verifying:
         self._payer()
         number = read_number(raw, self._settings().country)
         if number.kind not in _PHONES:
-            raise NoPhone
+            raise ImpossibleNumber
         return number.digits
 
     def _hash(self, verification: str, digits: str) -> str:
