@@ -19,6 +19,7 @@ from voipsms.rules import (
     Choose,
     Condition,
     Copy,
+    Forward,
     Prefix,
     Refuse,
     Rewrite,
@@ -226,6 +227,7 @@ _ACTIONS: Final[Mapping[str, Callable[[_Table], Action]]] = {
     "rewrite": _rewrite,
     "prefix": lambda table: Prefix(table.one_of("field", CHANGEABLE), table.text("text")),
     "gateway": lambda table: Choose(table.text("name")),
+    "forward": lambda table: Forward(table.text("user")),
     "refuse": _refuse,
     "copy": _copy,
     "run": _run,
@@ -257,11 +259,21 @@ def compile_rule(text: RuleText) -> Rule:
     if answers and len(actions) > 1:
         raise RuleError(f"{place}: answer must be the only action: it is given before there is a message")
     fields = REQUEST_FIELDS if answers else MESSAGE_FIELDS
-    return Rule(
-        text.name,
-        tuple(_condition(f"{place}, when {n}", words, fields) for n, words in enumerate(text.when, 1)),
-        actions,
-    )
+    conditions = tuple(_condition(f"{place}, when {n}", words, fields) for n, words in enumerate(text.when, 1))
+    rule = Rule(text.name, conditions, actions)
+    _check_direction(rule, place)
+    return rule
+
+
+def _check_direction(rule: Rule, place: str) -> None:
+    """Raises RuleError for what could never be done."""
+    kinds = {type(action) for action in rule.actions}
+    if Forward in kinds and not rule.of_incoming:
+        raise RuleError(
+            f'{place}: forward is for texts from phones: when must have {{ field = "direction", is = "in" }}'
+        )
+    if Choose in kinds and not rule.of_requests and not rule.meant_for("out"):
+        raise RuleError(f"{place}: gateway is for messages that go out, and when lets none of them through")
 
 
 def compile_rules(texts: Iterable[RuleText]) -> Rules:
@@ -279,6 +291,11 @@ def compile_rules(texts: Iterable[RuleText]) -> Rules:
 def gateways_of(rules: Rules) -> Iterable[tuple[str, str]]:
     """(rule, gateway) for each gateway that a rule names."""
     return [(rule.name, a.gateway) for rule in rules.of_messages for a in rule.actions if isinstance(a, Choose)]
+
+
+def users_of(rules: Rules) -> Iterable[tuple[str, str]]:
+    """(rule, account) for each account that a rule forwards to."""
+    return [(rule.name, a.user) for rule in rules.of_messages for a in rule.actions if isinstance(a, Forward)]
 
 
 @lru_cache(maxsize=2)  # accounts change much more often

@@ -46,13 +46,15 @@ class Condition:
 
 @dataclass(slots=True)
 class Outcome:
-    """What is to become of a message. `gateway`: the name of the first one to be tried, '' : as routes say.
+    """What is to become of a message. `gateway`: the name of the first one to be tried, '' : as routes say; `forward`:
+    the account that gets a text from a phone, '' : whose it is.
 
     `answer`: of a SIP request. `matched`: names of rules. `changed`: fields that differ from what came.
     """
 
     facts: dict[str, str]
     gateway: str = ""
+    forward: str = ""
     refusal: str | None = None
     answer: tuple[int, str] | None = None
     effects: list[Effect] = field(default_factory=list)
@@ -129,6 +131,20 @@ class Choose(Action):
     @property
     def said(self) -> str:
         return f"gateway {self.gateway}"
+
+
+@dataclass(frozen=True, slots=True)
+class Forward(Action):
+    """Of a text from a phone."""
+
+    user: str
+
+    def act(self, outcome: Outcome) -> None:
+        outcome.forward = self.user
+
+    @property
+    def said(self) -> str:
+        return f"forwarded to {self.user}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,13 +233,23 @@ class Rule:
     def of_requests(self) -> bool:
         return any(isinstance(action, Answer) for action in self.actions)
 
+    @property
+    def of_incoming(self) -> bool:
+        """A text from a phone is looked at only by rules that ask for the direction."""
+        return any(condition.field == "direction" for condition in self.conditions) and self.meant_for("in")
+
+    def meant_for(self, direction: str) -> bool:
+        asked = [condition for condition in self.conditions if condition.field == "direction"]
+        return all(bool(condition.holds(direction)) is not condition.negated for condition in asked)
+
 
 class Rules:
-    """Those in force: of messages, and of SIP requests."""
+    """Those in force: of messages, of them those that look at texts from phones, and of SIP requests."""
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
         found = tuple(rules)
         self.of_messages = tuple(rule for rule in found if not rule.of_requests)
+        self.of_incoming = tuple(rule for rule in self.of_messages if rule.of_incoming)
         self.of_requests = tuple(rule for rule in found if rule.of_requests)
 
     def effects(self) -> frozenset[Effect]:

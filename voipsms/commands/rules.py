@@ -11,8 +11,9 @@ from voipsms.commands.context import database, read_config
 from voipsms.commands.output import add_format, write_rows
 from voipsms.config import Config
 from voipsms.errors import ConfigError
+from voipsms.model import UserType
 from voipsms.rewriting import procedure
-from voipsms.rulebook import compile_rule, compile_rules, gateways_of
+from voipsms.rulebook import compile_rule, compile_rules, gateways_of, users_of
 from voipsms.rules import Tell
 from voipsms.rules_file import read_toml, write_toml
 from voipsms.store.database import Database
@@ -60,6 +61,7 @@ def _import(arguments: Namespace) -> int:
     with database(config) as db, db.transaction():
         merged = _merged(read_rules(db), texts) if arguments.add else texts
         compile_rules(merged)
+        _check_users(db, texts)
         write_rules(db, merged)
     print(f"{len(texts)} rules imported, {len(merged)} in force or kept")
     return 0
@@ -96,12 +98,21 @@ def check(texts: Sequence[RuleText], config: Config) -> None:
                     raise RuleError(f"rule {rule.name!r}: {action.kind}: {error}") from error
 
 
+def _check_users(db: Database, texts: Sequence[RuleText]) -> None:
+    """Raises RuleError where there is none of this name."""
+    for name, user in users_of(compile_rules(texts)):
+        rows = db.read("user_by_name", username=user)
+        if not rows or rows[0][3] == UserType.SMSGW:
+            raise RuleError(f"rule {name!r}: there is no user {user!r}")
+
+
 def faults(db: Database, config: Config) -> list[str]:
     """What is wrong with the rules that are stored, and with v_dialplansms, a line each."""
     found = []
     for row in db.read("rules"):
         try:
             check([of_row(row)], config)
+            _check_users(db, [of_row(row)])
         except RuleError as error:
             found.append(str(error))
     if config.sms.usesmsprefixsp:
