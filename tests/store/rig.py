@@ -149,8 +149,15 @@ class House:
             cdrs[row[0]].append(row[1:])
         kinds = [row for row in self.rows("SELECT msgid, kind, user_id FROM tb_ledger") if row[0] is not None]
         assert len(kinds) == len(set(kinds)), "a message is charged once and refunded once, to each who pays"
-        for message_id, state, duration, price in self.rows("SELECT id, state, duration, price FROM tb_messages"):
-            _check_message(message_id, State(state), (duration, price), queue.pop(message_id, None), cdrs[message_id])
+        columns = "id, state, duration, price, direction"
+        for message_id, state, duration, price, direction in self.rows(f"SELECT {columns} FROM tb_messages"):  # noqa: S608
+            whole, stage = (duration, price), queue.pop(message_id, None)
+            if direction == "MO":
+                _check_received(message_id, State(state), whole, stage, cdrs[message_id])
+            else:
+                _check_message(message_id, State(state), whole, stage, cdrs[message_id])
+        both = "SELECT m.id FROM tb_messages AS m JOIN tb_inbound AS i ON i.id = m.id"
+        assert self.rows(both) == [], "settled, and to be settled again"
         assert not queue, "nothing waits that is no message"
 
     def reconnect(self) -> None:
@@ -176,6 +183,14 @@ def _check_message(
     assert billed in (whole, (0, 0))
     assert state in FAILED or state is State.UNKNOWN or billed == whole
     assert stage is None or state in (State.ENROUTE, State.UNKNOWN), "a final message still waits"
+
+
+def _check_received(
+    message_id: int, state: State, whole: tuple[int, int], stage: int | None, cdrs: list[tuple[Any, ...]]
+) -> None:
+    assert stage is None, "no provider is to take what comes from one"
+    assert [(cdr[0], cdr[1]) for cdr in cdrs] == [(message_id, state)], "one CDR, which says what the message says"
+    assert cdrs[0][2:] in (whole, (0, 0))
 
 
 def takes(message: Message, *provider_ids: str, state: State = State.ENROUTE, attempt: int = 1) -> list[Entry]:
