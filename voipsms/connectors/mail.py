@@ -103,6 +103,12 @@ class MailTemplate:
         return tuple(found)
 
 
+def is_address(text: str) -> bool:
+    """Of RFC 5321 §4.1.2, without quotes, comments and characters beyond ASCII."""
+    local, _, domain = text.rpartition("@")
+    return bool(len(text) <= 254 and len(local) <= 64 and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain))
+
+
 def word(value: str) -> str:
     """A header's value in ASCII, whatever it is: RFC 2047 where it must be, folded."""
     value = value.encode("utf-8", "replace").decode()
@@ -156,8 +162,8 @@ class MailConnector(Reachable):
         self._selects = self._template.selects
         if not mail.server:
             raise ConfigError(f"[mail] server: must be set, since gateway {settings.name} sends mail")
-        local, _, self._domain = mail.sender.rpartition("@")
-        if not _LOCAL.fullmatch(local) or not _DOMAIN.fullmatch(self._domain):
+        self._domain = mail.sender.rpartition("@")[2]
+        if not is_address(mail.sender):
             raise ConfigError("[mail] sender: must be an address such as gateway@example.com")
         self._sender = mail.sender
         self._server = SmtpServer(mail, folder)
