@@ -76,6 +76,7 @@ def accept(
         currency=account.currency,
         client_ip=submission.client_ip,
         message_class=submission.message_class,
+        imdn=submission.imdn,
         ingress_key=submission.ingress_key,
         octets=submission.octets,
         udh=submission.udh,

@@ -76,6 +76,7 @@ class Outbox:
         self._of_user: Counter[UserId] = Counter()
         self._crowd: Counter[UserId] = Counter()  # those of a user that found no room lately
         self._held: dict[UserId, dict[Line, Millis]] = {}  # lines that wait in the table, and until when
+        self._chats: dict[str, UserId] = {}  # of those who are held, by the user parts of their SIP addresses
         self._newly_held: dict[Line, Millis] = {}  # since the last look at them began
         self._woken: set[UserId] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -127,12 +128,8 @@ class Outbox:
         account = self._directory.by_name.get(name) or self._directory.by_number.get(name.removeprefix("+"))
         if account is not None:
             return self.wake(account.id)
-        for user_id in [user_id for user_id in self._held if self._chat_of(user_id) == name]:
+        if (user_id := self._chats.get(name)) is not None:
             self.wake(user_id)
-
-    def _chat_of(self, user_id: UserId) -> str:
-        account = self._directory.by_id.get(user_id)
-        return account.reach.chat if account is not None else ""
 
     def _take(self, delivery: Delivery) -> None:
         """Into memory, or back into the table where there is no room."""
@@ -320,6 +317,8 @@ class Outbox:
         self._held = {}
         for line, due in held.items():
             self._held.setdefault(line[0], {})[line] = due
+        accounts = (account for user_id in self._held if (account := self._directory.by_id.get(user_id)))
+        self._chats = {account.reach.chat: account.id for account in accounts if account.reach.chat}
 
     async def _look_for_strays(self) -> None:
         """What a caller posted and did not hand over, since it was cut off in between."""

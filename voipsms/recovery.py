@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from voipsms.store.database import Database
 from voipsms.store.entries import Stage
 from voipsms.store.ids import first_id, now_millis
 from voipsms.store.orphans import KEEP as KEEP_ORPHANS
+from voipsms.store.outbox import row_of
+from voipsms.store.told import Final, Finals
 
 KEEP_CONFLICTS = Millis(30 * 86_400_000)  # a phone is told again after so long, however long the window is
 KEEP_ANSWERS = Millis(86_400_000)  # a request is not repeated after so long
@@ -83,7 +85,7 @@ def unsettled(db: Database, before: Millis, after: tuple[int, int]) -> list[tupl
     return [(_message(row[2:]), row[0], row[1]) for row in rows]
 
 
-def overdue(db: Database, before: Millis) -> int:
+def overdue(db: Database, before: Millis, finals: Finals | None = None) -> int:
     """Messages that no receipt has settled in time become UNKNOWN, and stay charged: a provider took them."""
     found = [row[0] for row in db.read("overdue", now=before)]
     if found:
@@ -93,7 +95,18 @@ def overdue(db: Database, before: Millis) -> int:
         db.write_batch("update_messages", [(i, State.UNKNOWN, "no_receipt", unknown, now) for i in found])
         db.write_batch("update_cdrs", [(i, State.UNKNOWN, "no_receipt", unknown, 1) for i in found])
         db.write_batch("delete_queue", [(i,) for i in found])
+        _tell(db, found, finals, now)
     return len(found)
+
+
+def _tell(db: Database, ids: Iterable[int], finals: Finals | None, now: Millis) -> None:
+    """Receipts for those who asked; whichever process is free delivers them."""
+    if finals is None:
+        return
+    for message_id in ids:
+        finals.add(message_id, Final(None, State.ENROUTE, State.UNKNOWN, "no_receipt"))
+    if told := finals.deliveries(db, now):
+        db.write_batch("insert_outbox", [row_of(delivery, 0) for delivery in told])
 
 
 def orphans(db: Database, after: int) -> list[tuple[int, Receipt]]:

@@ -17,6 +17,10 @@ from voipsms.store.journal import Journal
 _REST = 0.05  # seconds between two pages, for the messages that want to be committed
 _DAY = 86_400_000  # milliseconds
 _NOTE = "blanked"  # in tb_settings: [the id up to which texts are gone, those before it that were not final]
+_OF_MESSAGES = (
+    "delete_parts", "delete_spellings", "delete_options", "delete_events", "delete_imdn", "forget_outbox_of",
+    "delete_messages",
+)  # fmt: skip
 _MOST = 2000  # not final and so old; beyond, the rest waits
 
 
@@ -45,9 +49,7 @@ class Retention:
 def drop_rows(db: Database, before: int) -> int:
     """Final messages older than this id, with their parts, receipts and options: so many went."""
     found = db.read("final_messages", before=before)
-    for name in (
-        ("delete_parts", "delete_spellings", "delete_options", "delete_events", "delete_messages") if found else ()
-    ):
+    for name in _OF_MESSAGES if found else ():
         db.write_batch(name, found)
     return len(found)
 
@@ -61,7 +63,7 @@ def blank_texts(db: Database, before: int) -> int:
     final = [i for i in waiting if i not in set(still)] + [i for i, open_ in page if not open_]
     if not page and not final:
         return 0
-    for name in ("blank_texts", "delete_options") if final else ():
+    for name in ("blank_texts", "delete_options", "forget_outbox_of") if final else ():
         db.write_batch(name, [(i,) for i in final])
     note = [page[-1][0] if page else after, still + [i for i, open_ in page if open_]]
     db.write("delete_setting", name=_NOTE)

@@ -145,7 +145,7 @@ class Upkeep:
         self._look_at_stranded()
         before = now_millis()
         await self._ask_providers(before)
-        while await self._journal.run(lambda db: recovery.overdue(db, before)):
+        while await self._journal.run(lambda db: recovery.overdue(db, before, self._journal.finals())):
             pass
         await self._hear_orphans()
 

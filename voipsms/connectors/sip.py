@@ -10,7 +10,6 @@ import asyncio
 import secrets
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote as escape
@@ -28,7 +27,8 @@ from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import LogMethod
 from voipsms.model import GatewayId, Message, Submitted
 from voipsms.settings import Listen
-from voipsms.sip.digest import NoUsableChallenge, authorization
+from voipsms.sip.credentials import Credentials
+from voipsms.sip.digest import NoUsableChallenge
 from voipsms.sip.endpoint import (
     ConnectionLost,
     IncomingRequest,
@@ -46,17 +46,7 @@ _OURS: Final = frozenset({
     "via", "to", "call-id", "cseq", "max-forwards", "content-length", "content-type", "authorization",
     "proxy-authorization", "contact", "v", "t", "i", "l", "c", "m", "f",
 })  # fmt: skip
-_CHALLENGES: Final = {401: ("WWW-Authenticate", "Authorization"), 407: ("Proxy-Authenticate", "Proxy-Authorization")}
 _ANSWERED: Final = frozenset({"OPTIONS"})
-
-
-@dataclass(slots=True)
-class _Challenge:
-    """What the trunk has asked for; later requests answer it, too. `count`: answers given."""
-
-    header: str
-    values: Sequence[str]
-    count: int = 0
 
 
 class SipConnector(Reachable):
@@ -87,7 +77,7 @@ class SipConnector(Reachable):
         self._t1, self._tag = t1, secrets.token_hex(4)
         self._opening = asyncio.Lock()
         self._endpoint: SipEndpoint | None = None
-        self._challenge: _Challenge | None = None
+        self._credentials = Credentials(settings.user, settings.password)
         self._answered = self._greeted = False  # whether any MESSAGE, any OPTIONS ever got an answer
 
     async def _send(self, message: Message, named: dict[str, str]) -> Submitted:
@@ -127,34 +117,10 @@ class SipConnector(Reachable):
         ])  # fmt: skip
 
     async def _converse(self, request: Request) -> Response:
-        """The answer, after one more attempt with credentials where the trunk asks for them."""
-        response = await self._exchange(self._authorized(request, self._challenge))
-        self._answered = True
-        if response.status not in _CHALLENGES or not self._settings.user:
-            return response
-        asked, header = _CHALLENGES[response.status]
-        self._challenge = _Challenge(header, response.headers.get_all(asked))
-        response = await self._exchange(self._authorized(request, self._challenge, again=True))
-        if response.status in _CHALLENGES:
-            self._challenge = None
-        return response
-
-    def _authorized(self, request: Request, challenge: _Challenge | None, again: bool = False) -> Request:
-        if challenge is None:
-            return request
-        challenge.count += 1
         try:
-            credentials = authorization(
-                challenge.values, request.method, request.uri, self._settings.user, self._settings.password,
-                cnonce=secrets.token_hex(8), nc=challenge.count,
-            )  # fmt: skip
+            return await self._credentials.converse(request, self._exchange)
         except NoUsableChallenge as error:
-            self._challenge = None
             raise SubmitRefused(f"SIP 401: {error}") from error
-        headers = Headers([*request.headers, (challenge.header, credentials)])
-        if again:
-            headers.replace_first("CSeq", f"2 {request.method}")  # RFC 3261 §22.2
-        return Request(request.method, request.uri, headers, request.body)
 
     # -- the trunk ----------------------------------------------------------------------------------------------
 
@@ -163,7 +129,7 @@ class SipConnector(Reachable):
         endpoint = await self._open()
         try:
             async with asyncio.timeout(self._settings.timeout):
-                return await endpoint.request(request, self._trunk.peer)
+                response = await endpoint.request(request, self._trunk.peer)
         except ConnectionLost as error:
             raise OutcomeUnknown(str(error)) from error
         except Unreachable as error:
@@ -171,6 +137,8 @@ class SipConnector(Reachable):
         except (RequestTimeout, TimeoutError) as error:
             self._fall(f"{self._trunk.peer}: no answer")
             raise OutcomeUnknown(self._fault) from error
+        self._answered = True
+        return response
 
     async def _open(self) -> SipEndpoint:
         """Our endpoint, made when it is first needed. Raises GatewayDown."""

@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from voipsms import metrics
+from voipsms.carriers.chat import HOP, hop_mark
 from voipsms.directory import Directory
 from voipsms.errors import Refused
 from voipsms.intake import Intake, Taken
 from voipsms.log import get_logger
-from voipsms.model import Submission
+from voipsms.model import Imdn, Submission
 from voipsms.networks import inside
 from voipsms.rules import Slow, apply
 from voipsms.settings import SipSettings
@@ -26,6 +27,7 @@ from voipsms.sip.uri import NameAddr, Uri, Via
 
 ALLOW = "MESSAGE, OPTIONS"
 LONGEST_FACT = 256  # characters of a user part that a rule sees
+_REGISTERED = "3600"  # seconds, where a REGISTER doesn't say: RFC 3261 §10.2.1.1
 PATIENCE = "5"  # seconds that Retry-After asks for where nothing better is known
 
 log = get_logger("sip")
@@ -50,10 +52,13 @@ class SipDoor:
         intake: Intake,
         directory: Directory,
         secret: bytes,
+        seen: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._intake = intake
         self._directory = directory
         self._secret = secret
+        self._mark = hop_mark(secret)
+        self._seen = seen  # gets names and numbers of users who are there now
         self._own: frozenset[tuple[str, int]] = frozenset()
         self._tasks: set[asyncio.Task[None]] = set()
         self.configure(settings)
@@ -119,14 +124,17 @@ class SipDoor:
         self._check_loop(request)
         sender = request.from_addr.uri
         payers = self._payers(incoming, sender)
+        target = _target(request)
+        text, imdn = _text(request)
         submission = Submission(
             door="sip",
             payers=payers,
             sender=sender.user or payers[0],
-            target=_target(request),
-            text=_text(request),
+            target=target,
+            text=text,
             ingress_key=ingress_key(request),
             client_ip=incoming.source[0],
+            imdn=imdn,
         )
         task = asyncio.get_running_loop().create_task(self._submit(incoming, submission))
         self._tasks.add(task)
@@ -142,6 +150,19 @@ class SipDoor:
             self._answer(incoming, Answer(500, "Internal error"))
         else:
             self._answer(incoming, _taken(taken))
+            for name in submission.payers:
+                self._seen(name)
+
+    def _register(self, incoming: IncomingRequest) -> None:
+        """RFC 3261 §10: a registrar tells whose phone is there. We keep no bindings, so the answer repeats them."""
+        request = incoming.request
+        if not self._is_trusted(incoming.source[0]):
+            raise Answer(405, "REGISTER is not understood", (("Allow", ALLOW),))
+        user, contacts = NameAddr.parse(request.headers.get("To")).uri.user, request.headers.values("Contact")
+        expires = request.headers.get("Expires", _REGISTERED)
+        if user and not _leaves(contacts, expires):
+            self._seen(user)
+        raise Answer(200, headers=[*(("Contact", contact) for contact in contacts), ("Expires", expires)])
 
     # -- who asks
 
@@ -149,6 +170,8 @@ class SipDoor:
         """RFC 3261 §16.3 items 3 and 4: we send the message on, so we are a hop like a proxy."""
         if request.headers.get("Max-Forwards", "70").strip() == "0":
             raise Answer(483)
+        if any(self._mark in mark for mark in request.headers.get_all(HOP)):
+            raise Answer(482, "The request comes from here")
         hops = request.headers.values("Via")
         if len(hops) > 1 and any(self._is_ours(Via.parse(hop)) for hop in hops[1:]):
             raise Answer(482, "The request has been here before")
@@ -196,6 +219,7 @@ class SipDoor:
 _METHODS: Mapping[str, Callable[[SipDoor, IncomingRequest], None]] = {
     "MESSAGE": SipDoor._message,
     "OPTIONS": SipDoor._options,
+    "REGISTER": SipDoor._register,
 }
 
 
@@ -221,6 +245,15 @@ def ingress_key(request: Request) -> bytes:
     return hashlib.blake2b("\0".join(words).encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
+def _leaves(contacts: Sequence[str], expires: str) -> bool:
+    """Whether a REGISTER takes all bindings away: RFC 3261 §10.2.2. Raises SipParseError."""
+    if "*" in contacts:
+        return True
+    return bool(contacts) and all(
+        NameAddr.parse(contact).params.get("expires", expires).strip("0") == "" for contact in contacts
+    )  # fmt: skip
+
+
 def _target(request: Request) -> str:
     try:
         return Uri.parse(request.uri).user
@@ -228,7 +261,7 @@ def _target(request: Request) -> str:
         raise Answer(400, "The request URI can't be read") from error
 
 
-def _text(request: Request) -> str:
+def _text(request: Request) -> tuple[str, Imdn | None]:
     try:
         body = read_body(request.headers, request.body)
     except UnsupportedBody as error:
@@ -237,7 +270,7 @@ def _text(request: Request) -> str:
         raise Answer(400, str(error)) from error
     if isinstance(body, Ignored):
         raise Answer(200)
-    return body.text
+    return body.text, body.imdn
 
 
 def _taken(taken: Taken) -> Answer:

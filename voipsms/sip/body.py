@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from voipsms.errors import ProtocolError
+from voipsms.model import Imdn
 from voipsms.sip.grammar import SipParseError, parse_params
 from voipsms.sip.headers import Headers
+from voipsms.sip.imdn import requested
 
 MAX_DEPTH = 4  # of parts within parts
 MAX_PARTS = 20
@@ -50,7 +52,10 @@ class UnsupportedBody(ProtocolError):
 
 @dataclass(frozen=True, slots=True)
 class TextBody:
+    """`imdn`: what its sender wants to hear of it."""
+
     text: str
+    imdn: Imdn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +117,11 @@ def _text(params: dict[str, str], body: bytes, depth: int) -> TextBody:
 
 def _cpim(params: dict[str, str], body: bytes, depth: int) -> Body:
     """Its From and To are the sender's own words, so they are not read: RFC 3862 §3.1."""
-    _, wrapped = _split_headers(body)
-    return _entity(wrapped, depth - 1)
+    headers, wrapped = _split_headers(body)
+    found = _entity(wrapped, depth - 1)
+    if isinstance(found, TextBody) and (wanted := requested(headers)) is not None:
+        return TextBody(found.text, wanted)
+    return found
 
 
 def _multipart(params: dict[str, str], body: bytes, depth: int) -> Body:

@@ -56,7 +56,7 @@ from voipsms.store.ids import IdSource, first_id
 from voipsms.store.inbound import Arrivals
 from voipsms.store.ledger import Ledger
 from voipsms.store.orphans import KEEP, Orphans
-from voipsms.store.told import Asked, Final, Finals
+from voipsms.store.told import Final, Finals
 from voipsms.values import Value
 
 COMMENT = 255  # characters kept of a provider's words
@@ -104,7 +104,7 @@ class Commit:
         node: int,
         refund: bool,
         orphans: Orphans,
-        asked: Asked | None = None,
+        finals: Finals | None = None,
     ) -> None:
         self._db = db
         self._ids = ids
@@ -119,7 +119,7 @@ class Commit:
         self._ledger = Ledger(db, ids, now, self._rows)
         self._deliveries = Deliveries(db, now, node, self._rows)
         self._arrivals = Arrivals(db, ids, now, node, self._rows, self._ledger, self._deliveries)
-        self._finals = Finals(asked) if asked is not None else None
+        self._finals = finals
         self._touched: dict[int, None] = {}  # messages of several parts that may be settled now
         self._finished: set[int] = set()
         self._outcomes: list[Outcome] = []
@@ -353,7 +353,7 @@ class Commit:
         self._note(sent.message_id, "receipt", f"{part}{receipt.state}{error}{comment}")
 
     def _settle(self, sent: _Sent, receipt: Receipt) -> None:
-        open_ = sent.state in _OPEN and sent.message_id not in self._finished
+        open_ = _may_change(sent, receipt.state) and sent.message_id not in self._finished
         if sent.parts > 1 or not open_:
             self._note_receipt(sent, receipt)
         if sent.part:
@@ -376,8 +376,11 @@ class Commit:
         whole: list[tuple[_Sent, State]] = []
         for by_part in states.values():
             sent = next(iter(by_part.values()))
-            if len(by_part) == sent.parts and all(s.part_state for s in by_part.values()) and sent.state in _OPEN:
-                whole.append((sent, max((State(s.part_state) for s in by_part.values()), key=_SEVERITY.index)))
+            if len(by_part) < sent.parts or not all(s.part_state for s in by_part.values()):
+                continue
+            worst = max((State(s.part_state) for s in by_part.values()), key=_SEVERITY.index)
+            if _may_change(sent, worst):
+                whole.append((sent, worst))
         self._lock(whole)
         for sent, worst in whole:
             self._finish(sent, worst, "", f"{sent.parts} parts" if sent.parts > 1 else "")
@@ -389,6 +392,8 @@ class Commit:
         told = (f"error {error}" if failed and error.strip("0") else "", comment)
         comment = ": ".join(filter(None, told))[:COMMENT]
         refunded = failed and self._refund
+        if sent.state is State.EXPIRED:
+            comment = comment or "Delivered after it had expired"
         self._rows["keep_states"].append((sent.message_id,))
         self._rows["update_messages"].append((sent.message_id, state, reason, comment, self._now))
         self._rows["update_cdrs"].append((sent.message_id, state, reason, comment, int(not refunded)))
@@ -434,7 +439,9 @@ class Commit:
 
     def _tell(self) -> list[Delivery]:
         """Receipts for those who asked."""
-        told = self._finals.deliveries(self._db, self._ids, self._now) if self._finals is not None else []
+        if self._finals is None:
+            return []
+        told = self._finals.deliveries(self._db, self._now)
         self._deliveries.post(told)
         return told
 
@@ -455,6 +462,11 @@ class Commit:
 _SEVERITY = (
     State.DELIVERED, State.UNKNOWN, State.DELETED, State.EXPIRED, State.UNDELIVERABLE, State.REJECTED,
 )  # fmt: skip
+
+
+def _may_change(sent: _Sent, state: State) -> bool:
+    """What expired may have been delivered all the same. Its refund stands: nobody is billed twice, or after the time."""
+    return sent.state in _OPEN or (sent.state is State.EXPIRED and state is State.DELIVERED)
 
 
 def _kept_id(receipt: Receipt) -> str:

@@ -23,7 +23,7 @@ from voipsms.store.entries import Accept, Amend, Entry, Hear, Outcome, Receive, 
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.node import Node
 from voipsms.store.orphans import Orphans
-from voipsms.store.told import Asked
+from voipsms.store.told import Asked, Finals
 
 MOST = 2000  # entries a commit
 # Seconds between the starts of two commits at the least: what comes meanwhile shares the next one. Under load a longer
@@ -236,9 +236,13 @@ class Journal:
 
     def _commit(self, items: list[_Item]) -> Written:
         commit = Commit(
-            self._db, self._ids, now_millis(), self._node.number, self.refund, self._orphans, self.asked
+            self._db, self._ids, now_millis(), self._node.number, self.refund, self._orphans, self.finals()
         )  # fmt: skip
         return commit.write([item.entry for item in items])
+
+    def finals(self) -> Finals | None:
+        """For the final states of a transaction; None: nobody wants to hear of them."""
+        return Finals(self.asked, self._ids) if self.asked is not None else None
 
     def _write_apart(self, items: list[_Item], error: StoreError) -> None:
         """One entry that the database will never take must not stop the others."""

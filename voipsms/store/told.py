@@ -6,6 +6,7 @@ A message is told of once; a second time only where it turns out otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from voipsms.model import FAILED, Channel, Delivery, DeliveryId, MessageId, Millis, Reach, State, Subject, UserId
@@ -70,19 +71,20 @@ def _is_news(before: State, state: State) -> bool:
 
 
 class Final(Value, frozen=True):
-    """A final state that a message of this user came to, and its state before."""
+    """A final state that a message of this user came to, and its state before. `user_id` None: not known yet."""
 
-    user_id: UserId
+    user_id: UserId | None
     before: State
     state: State
     reason: str = ""
 
 
 class Finals:
-    """What of a commit may have to be told, by message."""
+    """What of a transaction may have to be told, by message."""
 
-    def __init__(self, asked: Asked) -> None:
+    def __init__(self, asked: Asked, ids: IdSource) -> None:
         self._asked = asked
+        self._ids = ids
         self._found: dict[int, Final] = {}
 
     def add(self, message_id: int, final: Final) -> None:
@@ -91,33 +93,37 @@ class Finals:
             final = Final(final.user_id, earlier.before, final.state, final.reason)
         self._found[message_id] = final
 
-    def deliveries(self, db: Database, ids: IdSource, now: Millis) -> list[Delivery]:
+    def deliveries(self, db: Database, now: Millis) -> list[Delivery]:
         """Inside the transaction that writes them."""
-        asked = self._asked
-        rows = []
+        asked, rows = self._asked, []
         for message_id, one in self._found.items():
-            must = asked.hook(one.user_id, one.before, one.state) or asked.phone(one.user_id, one.before, one.state)
+            user_id = one.user_id
+            must = (
+                user_id is None
+                or asked.hook(user_id, one.before, one.state)
+                or asked.phone(user_id, one.before, one.state)
+            )
             if must or asked.phones:
                 rows.append((message_id, int(must)))
         found = db.read_batch("asked", rows) if rows else ()
-        return [delivery for row in found for delivery in self._of(row, ids, now)]
+        return [delivery for row in found for delivery in self._of(row, now)]
 
-    def _of(self, row: Sequence[Any], ids: IdSource, now: Millis) -> list[Delivery]:
-        message_id, user_id, door, _, target, text, *_, imdn_id, sent, on_delivery, on_failure = row
+    def _of(self, row: Sequence[Any], now: Millis) -> list[Delivery]:
+        message_id, user_id, door, _, target, text, created, *_, imdn_id, sent, on_delivery, on_failure = row
         final, asked = self._found[message_id], self._asked
         told: list[tuple[Channel, str, tuple[tuple[str, str], ...], int]] = []
         if asked.hook(user_id, final.before, final.state):
             told.append((Channel.WEBHOOK, "", _fields(row, final), max(DAY, asked.hold)))
         disposition = _DISPOSITIONS.get(final.state, "")
         if disposition and imdn_id and (on_delivery if final.state is State.DELIVERED else on_failure):
-            fields = (("imdn", imdn_id), ("sent", sent), ("disposition", disposition))
+            fields = (("imdn", imdn_id), ("sent", sent or _iso(created)), ("disposition", disposition))
             told.append((Channel.CHAT, "", fields, asked.hold))
         elif door == "sip" and asked.phone(user_id, final.before, final.state):
             told.append((Channel.CHAT, sentence(target, final.state, text), (), asked.hold))
         return [
             Delivery(
-                id=DeliveryId(ids.next()), message_id=MessageId(message_id), user_id=UserId(user_id), channel=channel,
-                subject=Subject.RECEIPT, source=target, target=target, text=said, created=now,
+                id=DeliveryId(self._ids.next()), message_id=MessageId(message_id), user_id=UserId(user_id),
+                channel=channel, subject=Subject.RECEIPT, source=target, target=target, text=said, created=now,
                 expires=Millis(now + lasts), fields=fields,
             )
             for channel, said, fields, lasts in told
@@ -130,6 +136,10 @@ def _fields(row: Sequence[Any], final: Final) -> tuple[tuple[str, str], ...]:
         ("state", final.state), ("reason", final.reason), ("sender", sender), ("accepted", str(created)),
         ("parts", str(parts)), ("price", str(price)), ("currency", currency),
     )  # fmt: skip
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at // 1000, UTC).isoformat()
 
 
 def sentence(target: str, state: State, text: str) -> str:
