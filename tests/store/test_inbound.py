@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import count, pairwise, permutations
 from pathlib import Path
@@ -26,6 +27,7 @@ from voipsms.model import (
     Subject,
 )
 from voipsms.store import inbound as table
+from voipsms.store.database import Busy, Conflict
 from voipsms.store.entries import Arrival, Receive, Received, Settle
 from voipsms.store.ids import now_millis
 from voipsms.store.sqlite import SqliteEngine
@@ -267,6 +269,26 @@ def test_two_processes_join_one_text(house: House) -> None:
         assert texts(receive(house, part(house, 2, "b"))) == [("abc", True)]
         assert [one.fresh for one in receive(other, part(other, 2, "b"))] == [False]
     assert waiting(house) == ["abc"]
+
+
+def insist(house: House, told: Inbound) -> list[tuple[str, bool]]:
+    """As the journal does where another transaction is in the way."""
+    while True:
+        try:
+            return texts(receive(house, told))
+        except (Conflict, Busy):
+            continue
+
+
+def test_two_processes_at_once(house: House) -> None:
+    """Each has its half of the parts, at the same time as the other."""
+    with closing(House(house.engine, number=77)) as other, ThreadPoolExecutor(2) as threads:
+        for reference in range(1, 21):
+            halves = [(by, [part(by, n, f"{n}", total=6, reference=reference) for n in numbers])
+                      for by, numbers in ((house, (1, 3, 5)), (other, (6, 4, 2)))]  # fmt: skip
+            went = threads.map(lambda half: [ready for one in half[1] for ready in insist(half[0], one)], halves)
+            assert [ready for one in went for ready in one] == [("123456", True)]
+    assert waiting(house) == ["123456"] * 20
 
 
 def test_work_of_a_dead_process_is_taken_over_once(house: House) -> None:
