@@ -27,7 +27,7 @@ from voipsms.fitness import Fitness
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
-from voipsms.outgoing import Log, Writer, air_parts, ignore
+from voipsms.outgoing import RECEIPT, Log, Writer, air_parts, ignore, lifetime
 from voipsms.outgoing import Outgoing as Outgoing
 from voipsms.store.entries import Confirm, Doubt, Entry, Fail, Postpone, Reroute, Start, Take
 from voipsms.store.ids import now_millis
@@ -316,7 +316,7 @@ class GatewayQueue:
 
     def _expired(self, outgoing: Outgoing) -> bool:
         message = outgoing.message
-        if now_millis() - max(message.created, message.due) <= self._expire():
+        if now_millis() - max(message.created, message.due) <= lifetime(self._expire(), message.valid):
             return False
         self._fail(outgoing, State.EXPIRED, "expired", "Too old to be sent")
         return True
@@ -345,7 +345,7 @@ class GatewayQueue:
         self._down_delay = DOWN_DELAYS[0]
         if self.fitness.faults or self.fitness.trial:
             self.fitness.success()
-        self._write(Take(message, part.number, part.total, outgoing.attempt, submitted, last, self._expires()))
+        self._write(Take(message, part.number, part.total, outgoing.attempt, submitted, last, self._expires(message)))
         if last and submitted.unverified:
             self.verify(outgoing, submitted)
         elif last:
@@ -384,7 +384,7 @@ class GatewayQueue:
         if refused is not None:
             self._fail(outgoing, State.REJECTED, refused.reason, refused.comment)
         else:
-            self._write(Confirm(message, outgoing.attempt, submitted, self._expires()))
+            self._write(Confirm(message, outgoing.attempt, submitted, self._expires(message)))
             self._end_well(outgoing, submitted)
 
     # -- setbacks
@@ -470,7 +470,7 @@ class GatewayQueue:
         elif policy == "resend" and outgoing.doubts == 1:
             self._wait_again(outgoing, 1)
         else:
-            self._write(Doubt(outgoing.message, setback.comment, self._expires()))
+            self._write(Doubt(outgoing.message, setback.comment, self._expires(outgoing.message)))
             outgoing.tell(setback)
 
     def _again_or_fail(self, outgoing: Outgoing, setback: SubmitFailed) -> None:
@@ -496,8 +496,10 @@ class GatewayQueue:
         self._write(Fail(outgoing.message, state, reason, comment))
         outgoing.tell(setback or SubmitRefused(comment))
 
-    def _expires(self) -> Millis:
-        return Millis(now_millis() + self._expire())
+    def _expires(self, message: Message) -> Millis:
+        """Until when a receipt is waited for."""
+        expire = self._expire()
+        return Millis(now_millis() + (min(expire, message.valid * 1000 + RECEIPT) if message.valid else expire))
 
     def _write(self, entry: Entry) -> None:
         """Entries of dispatch are kept by the journal until they can be written; one that never can is logged there."""

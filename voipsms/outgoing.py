@@ -23,6 +23,14 @@ from voipsms.store.entries import Entry
 _WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, RefusedHere, SubmitRefused)
 
 
+RECEIPT = 600_000  # milliseconds after a message's own time that a receipt is waited for
+
+
+def lifetime(expire: int, valid: int) -> int:
+    """Milliseconds that a message is tried, of those that all are (smsexpire) and its own seconds; 0: it has none."""
+    return min(expire, valid * 1000) if valid else expire
+
+
 class Log(Protocol):
     """What the operator hears of each message."""
 
