@@ -16,6 +16,7 @@ from voipsms.commands import (
     explain,
     gateways,
     numbers,
+    optout,
     prices,
     records,
     reports,
@@ -28,8 +29,8 @@ from voipsms.commands import (
 from voipsms.errors import VoipSmsError
 
 _FAMILIES = (
-    server, accounts, sending, console, explain, prices, numbers, routes, gateways, rules, adverts, records, reports,
-    archive, simulator, demo,
+    server, accounts, sending, console, explain, prices, numbers, optout, routes, gateways, rules, adverts, records,
+    reports, archive, simulator, demo,
 )  # fmt: skip
 
 

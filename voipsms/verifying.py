@@ -6,6 +6,7 @@ asked. No answer tells whether a number is known here.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import re
 import secrets
@@ -39,6 +40,7 @@ T = TypeVar("T")
 
 DIGITS: Final = 6
 MINUTE, HOUR = 60_000, 3_600_000  # milliseconds
+FORGET = 3600.0  # seconds
 ADDRESSES: Final = 10  # times as many codes for one address as for one number
 _ID = re.compile("[0-9a-f]{32}")
 _PHONES = frozenset({Kind.MOBILE, Kind.PHONE})
@@ -151,8 +153,17 @@ class Verifying:
             log.warning("a sign-up code can't be sent", target=phone, why=str(error))
             raise Unavailable from error
 
+    async def run(self) -> None:
+        """Until cancelled: codes that count no more are forgotten."""
+        while True:
+            try:
+                await self.forget()
+            except StoreError as error:
+                log.debug("codes can't be forgotten now", why=str(error))
+            await asyncio.sleep(FORGET)
+
     async def forget(self) -> int:
-        """Codes that count no more. Raises StoreError."""
+        """Raises StoreError."""
         before = Millis(self._clock() - HOUR - self._settings().uauthverify_minutes * MINUTE)
         return await self._journal.run(lambda db: codes.forget(db, before))
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from voipsms.model import Message, MessageId, Millis, UserId
+from voipsms.errors import VoipSmsError
+from voipsms.model import Message, MessageId, Millis, UserId, UserType
 from voipsms.store.database import Database, Row
 from voipsms.store.ids import IdSource, first_id
 from voipsms.values import Value
@@ -17,8 +18,15 @@ KEEP = 86_400_000  # milliseconds that changes are kept
 CLAIM = 60_000  # milliseconds after which a message that was to be a confirmation, and isn't there, is none
 
 
+ANYBODY = UserId(0)
+
+
+class OptOutError(VoipSmsError):
+    """What an operator asks for can't be."""
+
+
 class Stop(Value, frozen=True):
-    """`user_id` 0: whichever account sends. `sender`: a number, a tagged range, '' all of that account."""
+    """`user_id` ANYBODY: whichever account sends. `sender`: a number, a tagged range, '' all of that account."""
 
     user_id: UserId
     sender: str
@@ -69,7 +77,7 @@ def _insert(db: Database, number: str, stop: Stop, now: Millis) -> bool:
 
 
 def of_phone(db: Database, number: str) -> list[Stop]:
-    wide = [Stop(UserId(0), sender) for (sender,) in db.read("optouts_of", number=number)]
+    wide = [Stop(ANYBODY, sender) for (sender,) in db.read("optouts_of", number=number)]
     return wide + [Stop(UserId(user_id), *rest) for user_id, *rest in db.read("stops_of", number=number)]
 
 
@@ -93,6 +101,14 @@ def _delete(db: Database, number: str, stop: Stop) -> bool:
 
 def _tell(db: Database, ids: IdSource, number: str) -> None:
     db.write("insert_stop_change", id=ids.next(), number=number)
+
+
+def user(db: Database, name: str) -> UserId:
+    """Raises OptOutError."""
+    rows = db.read("user_by_name", username=name)
+    if not rows or rows[0][3] == UserType.SMSGW:
+        raise OptOutError(f"there is no user {name!r}")
+    return UserId(rows[0][0])
 
 
 # -- what other processes have changed
