@@ -153,8 +153,9 @@ def test_who_keeps_the_lock_is_not_waited_for_long(tmp_path: Path, monkeypatch: 
     assert path.read_bytes() == LINE
 
 
-def pipe(path: Path) -> None:
+def pipe(path: Path) -> Path:
     os.mkfifo(path)
+    return path
 
 
 @pytest.mark.parametrize(
