@@ -20,6 +20,7 @@ from voipsms import metrics
 from voipsms.directory import Account, Directory
 from voipsms.errors import NoCredit, StoreError
 from voipsms.gateway_settings import GatewaySettings
+from voipsms.incoming_rules import Ruled
 from voipsms.log import get_logger
 from voipsms.model import (
     Belongs,
@@ -52,14 +53,6 @@ DRAIN = 5.0  # seconds that a stop waits for what is under way
 NOBODY = UserId(0)
 
 log = get_logger("receiving")
-
-
-class Ruled(Value, frozen=True):
-    """What rules have made of a text. `refusal`: why it goes nowhere; `effects`: for after the commit."""
-
-    incoming: Incoming
-    refusal: str | None = None
-    effects: tuple[Effect, ...] = ()
 
 
 class End(Value, frozen=True):
@@ -171,13 +164,12 @@ class Receiving:
         if arrival.belongs is not None:  # all else was done before it was held
             return await self._settle(arrival, ())
         ruled = self._rules(arrival.incoming)
-        if ruled.incoming.text != arrival.incoming.text:
-            ruled = replace(ruled, incoming=replace(ruled.incoming, text=table.fitting(ruled.incoming.text)))
-        arrival = replace(arrival, incoming=ruled.incoming)
+        incoming = table.bounded(ruled.incoming)
+        arrival = replace(arrival, incoming=incoming)
         if ruled.refusal is not None:
             return await self._end(arrival, End("blocked", ruled.refusal), ruled.effects)
-        belongs = await self._whose(ruled.incoming)
-        await self._words(ruled.incoming, belongs)
+        belongs = ruled.belongs or await self._whose(incoming)
+        await self._words(incoming, belongs)
         return await self._settle(replace(arrival, belongs=belongs), ruled.effects)
 
     async def _settle(self, arrival: Arrival, effects: tuple[Effect, ...]) -> bool:
@@ -224,7 +216,7 @@ class Receiving:
         i, settings = arrival.incoming, self._settings()
         return Message(
             id=i.id, created=i.created, door=arrival.door, user_id=account.id if account else NOBODY,
-            gateway_id=i.gateway_id, sender=i.source[: table.SOURCE], target=i.target, text=i.text, coding=_coding(i),
+            gateway_id=i.gateway_id, sender=i.source, target=i.target, text=i.text, coding=_coding(i),
             parts=i.parts, duration=settings.smstime, price=price, cost=Micros(0),
             currency=account.currency if account else settings.currency, octets=i.octets, udh=i.udh,
         )  # fmt: skip

@@ -19,6 +19,7 @@ from voipsms.addressing import addressed, noticed
 from voipsms.directory import Account
 from voipsms.errors import StoreError
 from voipsms.gateway_settings import GatewaySettings
+from voipsms.incoming_rules import Ruled
 from voipsms.low_balance import LowBalance
 from voipsms.model import (
     Belongs,
@@ -36,7 +37,7 @@ from voipsms.model import (
     Submitted,
     UserId,
 )
-from voipsms.receiving import Receiving, Ruled, price_of
+from voipsms.receiving import Receiving, price_of
 from voipsms.rules import Copy, Effect
 from voipsms.settings import GlobalSettings
 from voipsms.store.accounts import credit_user
@@ -226,6 +227,14 @@ async def test_rules_change_and_copy(tmp_path: Path) -> None:
         await made.take()
         assert bodies(made.messages("text")) == [("HELLO",)]
         assert (made.told, made.started) == (["HELLO"], [((EFFECT,), "HELLO")])
+
+
+async def test_a_rule_that_says_whose_it_is(tmp_path: Path) -> None:
+    async with rig(tmp_path) as made:
+        made.broken = "whose"  # which is not asked
+        made.rule = lambda incoming: Ruled(incoming, None, Belongs(made.alice.id, incoming.target))
+        await made.take(target="36205556677")
+        assert bodies(made.messages("user_id, text")) == [(made.alice.id, "hello")]
 
 
 async def test_a_rule_that_makes_it_too_long(tmp_path: Path) -> None:

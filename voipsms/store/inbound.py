@@ -15,7 +15,7 @@ from voipsms.store.entries import Arrival, Entry, Receive, Received, Settle
 from voipsms.store.ids import IdSource, first_id, now_millis
 from voipsms.store.joining import Joining, Whole, time_out
 from voipsms.store.ledger import Ledger, Rows
-from voipsms.values import from_json, to_json
+from voipsms.values import from_json, replace, to_json
 
 MOST_TEXT: Final = 65_535  # octets in UTF-8: a column's
 MOST_OCTETS: Final = 32_767  # in hexadecimal a column's
@@ -105,21 +105,25 @@ class Arrivals:
 
 def arrival_of(whole: Whole, made: int, now: Millis) -> Arrival:
     """What is longer than any SMS is cut, and not complete."""
-    inbound = whole.inbound
-    told = join((inbound.text,))
-    text, octets = fitting(told), inbound.octets[:MOST_OCTETS]
-    uncut = len(text) == len(told) and len(octets) == len(inbound.octets)
-    return Arrival(
-        Incoming(
-            MessageId(made), now, inbound.gateway_id, Msisdn(inbound.source[:SOURCE]), Msisdn(inbound.target[:NUMBER]),
-            text, octets, inbound.udh, inbound.total, whole.complete and uncut, inbound.sent,
-            inbound.provider_id[:PROVIDER_ID],
-        ),
-        whole.door,
+    told = whole.inbound
+    incoming = Incoming(
+        MessageId(made), now, told.gateway_id, Msisdn(told.source), Msisdn(told.target), join((told.text,)),
+        told.octets, told.udh, told.total, whole.complete, told.sent, told.provider_id[:PROVIDER_ID],
     )  # fmt: skip
+    return Arrival(bounded(incoming), whole.door)
 
 
-def fitting(text: str) -> str:
+def bounded(i: Incoming) -> Incoming:
+    """As its columns can hold it; a text that had to be cut is not complete."""
+    text, octets = _fitting(i.text), i.octets[:MOST_OCTETS]
+    if (text, octets) == (i.text, i.octets) and len(i.source) <= SOURCE and len(i.target) <= NUMBER:
+        return i
+    complete = i.complete and (text, octets) == (i.text, i.octets)
+    source, target = Msisdn(i.source[:SOURCE]), Msisdn(i.target[:NUMBER])
+    return replace(i, source=source, target=target, text=text, octets=octets, complete=complete)
+
+
+def _fitting(text: str) -> str:
     if len(text) * 4 <= MOST_TEXT:
         return text
     return text.encode()[:MOST_TEXT].decode("utf-8", "ignore")
