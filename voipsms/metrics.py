@@ -33,8 +33,11 @@ Counted = Literal[
     "deliveries",
     "commit_rows",
     "commit_failures",
+    "commands",
+    "calls",
+    "callers_lost",
 ]
-Measured = Literal["queue", "outbox", "gateway_up", "store_up", "listener_up"]
+Measured = Literal["queue", "outbox", "gateway_up", "store_up", "listener_up", "sip_account_up", "calls_now"]
 Child = TypeVar("Child", Counter, Gauge)
 
 MOST_CHILDREN = 1000  # sets of labels; what comes after them is counted as "other"
@@ -65,10 +68,15 @@ _COUNTERS: dict[Counted, Counter] = {
     "deliveries": _counter("deliveries", "Deliveries to users, and what became of each attempt", "channel", "outcome"),
     "commit_rows": _counter("commit_rows", "Rows written by commits"),
     "commit_failures": _counter("commit_failures", "Commits that failed and were tried anew"),
+    "commands": _counter("callback_commands", "Texts of SMS callback, and what became of them", "action", "outcome"),
+    "calls": _counter("calls", "Legs of calls by how they ended", "outcome"),
+    "callers_lost": _counter("callers_lost", "Caller processes that ended by a fault"),
 }
 _GAUGES: dict[Measured, Gauge] = {
     "queue": _gauge("queue", "Parts waiting for a gateway", "gateway"),
     "outbox": _gauge("outbox", "Deliveries to users in memory"),
+    "sip_account_up": _gauge("sip_account_up", "1 while the registrar has our registration", "account"),
+    "calls_now": _gauge("calls_now", "Pairs of calls that are under way"),
     "gateway_up": _gauge("gateway_up", "1 while the gateway can take parts", "gateway"),
     "store_up": _gauge("store_up", "1 while the database can be written"),
     "listener_up": _gauge("listener_up", "1 while it listens", "listener"),

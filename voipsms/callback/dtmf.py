@@ -1,6 +1,6 @@
 """DTMF tones in audio (ITU-T Q.23, Q.24), for telephones that don't send digits as RFC 4733 events.
 
-Pure: 16-bit samples at 8,000 Hz in, digits out. Goertzel's algorithm looks at the eight frequencies in blocks of 12.8 ms;
+Pure: 16-bit samples at 8,000 Hz in, digits out. Goertzel's algorithm looks at eight frequencies in blocks of 12.8 ms;
 a digit counts when two blocks in a row have it, and again after a pause of two.
 """
 
