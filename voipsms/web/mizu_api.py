@@ -97,6 +97,9 @@ class MizuApi:
         except BadQuery as error:
             metrics.count("malformed", "http")
             status, text = error.http_status, _error(error)
+        except StoreError as error:
+            log.warning("a request could not be served", why=str(error))
+            status, text = 200, _error(Unavailable())
         except VoipSmsError as error:
             status, text = 200, _error(error)
         except Exception:
@@ -183,12 +186,8 @@ class MizuApi:
         return answer
 
     async def _spend(self, once: bytes) -> None:
-        """The same for a request that is no message, or several. Raises Denied, Unavailable."""
-        try:
-            known = await self._journal.append(Remember(once, Denied.code, Denied.text))
-        except StoreError as error:
-            raise Unavailable from error
-        if known is not None:
+        """The same for a request that is no message, or several. Raises Denied, Unavailable, StoreError."""
+        if await self._journal.append(Remember(once, Denied.code, Denied.text)) is not None:
             raise Denied
 
     # -- asking
