@@ -28,6 +28,7 @@ from voipsms.store.database import Database, Engine, Row
 from voipsms.store.entries import Accept, Entry, Fail, Hear, Stage, Take, Written
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.orphans import Orphans
+from voipsms.store.told import Asked, Finals
 
 PRICE = Micros(50_000)
 CREDIT = Micros(1_000_000)
@@ -51,6 +52,7 @@ class House:
         self.ids = IdSource(self.node.number)
         self.orphans = Orphans()
         self._witness: Any = None
+        self.asked: Asked | None = None  # who is told of final states
         self.users = {name: UserId(user_id) for user_id, name, *_ in self.db.read("users")}
         if not self.users:
             self._furnish()
@@ -82,7 +84,8 @@ class House:
 
     def commit(self, *entries: Entry) -> Written:
         with self.db.transaction():
-            commit = Commit(self.db, self.ids, now_millis(), self.node.number, self.refund, self.orphans)
+            finals = Finals(self.asked, self.ids) if self.asked is not None else None
+            commit = Commit(self.db, self.ids, now_millis(), self.node.number, self.refund, self.orphans, finals)
             return commit.write(list(entries))
 
     def accepted(self, user: str = "alice", *, price: int = PRICE, **fields: Any) -> Message:

@@ -115,7 +115,7 @@ class Finals:
         if asked.hook(user_id, final.before, final.state):
             told.append((Channel.WEBHOOK, "", _fields(row, final), max(DAY, asked.hold)))
         disposition = _DISPOSITIONS.get(final.state, "")
-        if disposition and imdn_id and (on_delivery if final.state is State.DELIVERED else on_failure):
+        if asked.phones and disposition and imdn_id and (on_delivery if final.state is State.DELIVERED else on_failure):
             fields = (("imdn", imdn_id), ("sent", sent or _iso(created)), ("disposition", disposition))
             told.append((Channel.CHAT, "", fields, asked.hold))
         elif door == "sip" and asked.phone(user_id, final.before, final.state):
