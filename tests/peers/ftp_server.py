@@ -31,12 +31,12 @@ class FtpServer:
         self.commands: list[str] = []
         self.refuse: dict[str, str] = {}
         self.port = 0
-        self._folder, self._user, self._password = folder, user, password
+        self.folder, self._user, self._password = folder, user, password
         self._stopping = False
 
     def __enter__(self) -> FtpServer:
         authorizer = DummyAuthorizer()
-        authorizer.add_user(self._user, self._password, str(self._folder), perm="elradfmwMT")
+        authorizer.add_user(self._user, self._password, str(self.folder), perm="elradfmwMT")
         handler = type("Handler", (_Handler,), {"authorizer": authorizer, "peer": self, "auth_failed_timeout": 0})
         self._loop = IOLoop()
         self._server = FTPServer(("127.0.0.1", self.port), handler, ioloop=self._loop)
