@@ -17,6 +17,7 @@ from voipsms.log import get_logger
 from voipsms.model import Incoming, Millis, Submission, UserId
 from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import Kind, read_number
+from voipsms.stop_words import Act, read
 from voipsms.store.ids import now_millis
 
 DOOR: Final = "auto"
@@ -46,20 +47,16 @@ class Submits(Protocol):
 
 
 class Automatic:
-    """`ours`: whether a number is one that this gateway answers for, beside those of accounts."""
-
     def __init__(
         self,
         intake: Submits,
         directory: Directory,
         settings: Callable[[], GlobalSettings],
-        ours: Callable[[str], bool] = lambda number: False,
         clock: Callable[[], Millis] = now_millis,
     ) -> None:
         self._intake = intake
         self._directory = directory
         self._settings = settings
-        self._ours = ours
         self._clock = clock
         self._told: OrderedDict[str, tuple[tuple[Millis, str], ...]] = OrderedDict()
 
@@ -85,16 +82,19 @@ class Automatic:
         return True
 
     def answerable(self, incoming: Incoming) -> bool:
-        """Whether a text from a phone may be answered automatically: no program has written it, as far as it shows."""
-        phone = self._phone(incoming.source)
-        return bool(phone) and not _MACHINES.match(incoming.text) and not self._bounced(phone, incoming.text)
+        """Whether a text from a phone may be answered automatically: no program has written it, as far as it shows.
+        STOP gets its confirmation, and nothing else."""
+        text, phone = incoming.text, self._phone(incoming.source)
+        if not phone or _MACHINES.match(text) or self._bounced(phone, text):
+            return False
+        word = read(text)
+        return word is None or word.act is not Act.STOP
 
     def _phone(self, raw: str) -> str:
         """Its number; '' where it is no phone, or one of our numbers."""
         number = read_number(raw, self._settings().country)
-        if number.kind not in _PHONES or number.digits in self._directory.by_number or self._ours(number.digits):
-            return ""
-        return number.digits
+        known = number.digits in self._directory.by_number or number.digits in self._directory.book
+        return number.digits if number.kind in _PHONES and not known else ""
 
     def _bounced(self, phone: str, text: str) -> bool:
         """Whether it says what we have said: to this phone, or to any, before a start as well."""

@@ -109,6 +109,10 @@ class NumberBook:
             return found
         return self._ranges[base] if self._ranges and (base := _base(self._digits, target)) else None
 
+    def __contains__(self, number: str) -> bool:
+        """Whether it is anybody's."""
+        return number in self._plain or number in self._keywords or self.owner(number) is not None
+
     def owner(self, number: str) -> UserId | None:
         """Whose range a number is in."""
         base = _base(self._digits, number) if self._ranges else ""

@@ -89,7 +89,9 @@ class OptingOut:
         if wait and belongs.user_id is not None:
             expected = Confirmation(phone, belongs.user_id, number, incoming.id, Millis(now + wait))
         if await self._change(phone, lambda db: optout.record(db, self._ids, phone, stops, expected, now)):
-            log.info("a phone has opted out", source=phone, target=number, user=belongs.user_id, everything=len(stops) > 1)
+            log.info(
+                "a phone has opted out", source=phone, target=number, user=belongs.user_id, everything=len(stops) > 1
+            )
             if expected is not None:
                 self._pending.add((phone, expected.user_id, number))
 

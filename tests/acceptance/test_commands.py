@@ -30,7 +30,8 @@ COMMANDS = (
     "", "run", "check", "db", "db upgrade", "db status", "user", "user add", "user list", "user set", "user credit",
     "send", "explain", "cdr", "report", "archive", "route", "route add", "route list", "route del", "route import",
     "rule", "rule list", "rule import", "rule export", "rule enable", "rule disable", "advert", "advert add",
-    "advert list", "advert del", "gateway", "gateway list", "gateway pause", "gateway resume", "price", "price import",
+    "advert list", "advert del", "optout", "optout add", "optout list", "optout del", "gateway", "gateway list",
+    "gateway pause", "gateway resume", "price", "price import",
     "price add", "price list", "price quote", "group set", "group list", "ledger", "ledger check", "smsc", "demo",
 )  # fmt: skip
 

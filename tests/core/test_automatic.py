@@ -12,6 +12,7 @@ from voipsms.accept import accept
 from voipsms.automatic import HOUR, MOST, PHONES, QUIET, Automatic
 from voipsms.errors import NoCredit, OptedOut, Refused, StoreError, Unavailable
 from voipsms.model import GatewayId, Incoming, MessageId, Millis, Msisdn, Submission, UserId
+from voipsms.numbers_book import NumberBook
 from voipsms.settings import GlobalSettings
 from voipsms.values import replace
 
@@ -32,7 +33,9 @@ class Desk:
 
     def process(self) -> Automatic:
         """Another one, or after a start."""
-        return Automatic(self, directory(), GlobalSettings, lambda number: number == "36205550000", lambda: self.now)
+        known = directory()
+        known.book = NumberBook([("36205550000", 1, "", 2, 0), ("36205560000", 0, "fun", 2, 0)])
+        return Automatic(self, known, GlobalSettings, lambda: self.now)
 
     async def submit(self, submission: Submission) -> object:
         if self.fault:
@@ -66,7 +69,8 @@ TARGETS = [
     ("a name", "BANK", False),
     ("nothing", "", False),
     ("a number of an account", BOB, False),
-    ("another number of ours", "36205550000", False),
+    ("a number of a range", "36205550000", False),
+    ("a shared number", "36205560000", False),
     ("one of ours, spelled otherwise", "+36 20 555 0000", False),
 ]
 
@@ -155,6 +159,7 @@ HEARD: list[tuple[str, dict[str, str], bool]] = [
     ("from a name", {"source": "BANK"}, False),
     ("from one of our numbers", {"source": BOB}, False),
     ("from a range of ours", {"source": "36205550000"}, False),
+    ("STOP", {"text": "Stop."}, False),
     ("our own confirmation", {"text": TEXT}, False),
     ("our own confirmation, forwarded", {"text": f"Fwd: {TEXT.upper()}\n-- \nSent from a phone"}, False),
     ("not delivered", {"text": "Undeliverable: your message of 10:32"}, False),
