@@ -79,7 +79,7 @@ class Header:
     def rest(self) -> bytes:
         """The header as octets without concatenation; empty where nothing else is in it."""
         others = [element for element in self.elements if element.iei not in (CONCATENATION_8, CONCATENATION_16)]
-        return serialize(others) if others else b""
+        return _octets(others) if others else b""
 
     @property
     def ports(self) -> Ports | None:
@@ -125,6 +125,10 @@ def serialize(elements: Iterable[Element]) -> bytes:
     elements = tuple(elements)
     if sum(2 + len(element.data) for element in elements) > MAX_OCTETS:
         raise BadHeader("a header that doesn't fit into a part")
+    return _octets(elements)
+
+
+def _octets(elements: Iterable[Element]) -> bytes:
     body = b"".join(bytes((element.iei, len(element.data))) + element.data for element in elements)
     return bytes((len(body),)) + body
 
