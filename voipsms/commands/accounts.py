@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAction
-from decimal import Decimal, InvalidOperation
 
+from voipsms.commands import reach
+from voipsms.commands.amounts import amount, limit
 from voipsms.commands.context import database, read_config, writing
 from voipsms.commands.output import add_format, moment, write_rows
 from voipsms.commands.prices import packet_name
 from voipsms.commands.records import when
 from voipsms.model import Micros, Millis, UserType
-from voipsms.money import decimal, micros
+from voipsms.money import decimal
 from voipsms.passwords import hash_password
 from voipsms.sip.digest import ha1
 from voipsms.sms.numbers import Kind, read_number
@@ -20,26 +21,7 @@ from voipsms.store.database import Database
 from voipsms.store.terms import Changes, Listed, change, listed
 
 MOST = 10**9  # messages a month
-LARGEST = Micros(10**18)  # what a 64-bit balance holds with room to spare
 NAME_LENGTH = 64
-
-
-def amount(text: str) -> Micros:
-    """`10.00`, `+5`, `-0.05`."""
-    try:
-        value = micros(Decimal(text))
-    except (InvalidOperation, ValueError):
-        raise ArgumentTypeError(f"{text!r} is no amount such as 10.00") from None
-    if abs(value) > LARGEST:
-        raise ArgumentTypeError(f"{text!r} is more than an account can hold")
-    return value
-
-
-def _limit(text: str) -> Micros:
-    value = amount(text)
-    if value < 0:
-        raise ArgumentTypeError("a limit is not negative")
-    return value
 
 
 def _name(text: str) -> str:
@@ -54,9 +36,9 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     add.add_argument("name", type=_name)
     add.add_argument("--password", required=True, help="for SIP digest and the API")
     add.add_argument("--type", choices=[str(kind) for kind in UserType], default="enduser")
-    add.add_argument("--credit", type=_limit, default=Micros(0), metavar="10.00", help="opening credit")
+    add.add_argument("--credit", type=limit, default=Micros(0), metavar="10.00", help="opening credit")
     add.add_argument("--number", action="append", default=[], metavar="N", help="a number of this user; repeatable")
-    add.add_argument("--postpaid", type=_limit, default=Micros(0), metavar="LIMIT", help="how far below zero it may go")
+    add.add_argument("--postpaid", type=limit, default=Micros(0), metavar="LIMIT", help="how far below zero it may go")
     add.add_argument("--currency", type=_currency, metavar="EUR", help="of its balance; default: [global] currency")
     add.set_defaults(sent=None, enabled=None)
     _add_options(add)
@@ -64,7 +46,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     changing = users.add_parser("set", help="changes an account")
     changing.add_argument("name")
     _add_options(changing)
-    changing.add_argument("--postpaid", type=_limit, metavar="LIMIT", help="how far below zero it may go")
+    changing.add_argument("--postpaid", type=limit, metavar="LIMIT", help="how far below zero it may go")
     changing.add_argument("--sent", type=_count, metavar="N", help="sets the counter of this month's messages")
     active = changing.add_mutually_exclusive_group()
     active.add_argument("--active", dest="enabled", action="store_true", default=None, help="may send (again)")
@@ -83,6 +65,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
         renewing = users.add_parser(word, help=f"makes a new API {what}; the one before holds no more")
         renewing.add_argument("name")
         renewing.set_defaults(run=_renew, word=word, make=make)
+    reach.add_to(users)
     groups = parsers.add_parser("group", help="groups of users").add_subparsers(required=True, metavar="COMMAND")
     setting = groups.add_parser("set", help="makes or changes a group")
     setting.add_argument("name", type=packet_name)

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace, _SubParsersAc
 from collections.abc import Collection
 from dataclasses import fields
 
-from voipsms.commands.accounts import amount
+from voipsms.commands.amounts import amount
 from voipsms.commands.context import database, read_config, writing
 from voipsms.commands.output import add_format, write_rows
 from voipsms.commands.progress import Faults, Progress, lines_of
