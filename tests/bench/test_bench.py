@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import http, report
+from bench import api, http, report
 from bench.load import Load, generate, percentile
 from bench.measure import Figures, measure
 from tests.peers.kannel import Kannel
@@ -72,6 +72,16 @@ def test_kannel_is_measured_to_the_last_receipt(tmp_path: Path) -> None:
         assert smsc.counts()["dlr_ack"] == 200
         assert figures.rate > 0
         assert figures.cpu_us > 0
+
+
+@pytest.mark.parametrize("proof, pace", [("password", ()), ("secret", ()), ("secret", (500,))],
+                         ids=["by password", "by authmd5", "open loop"])  # fmt: skip
+def test_the_api_s_load_is_counted(tmp_path: Path, proof: str, pace: tuple[int, ...]) -> None:
+    with Smsc(tmp_path) as smsc, api.started(tmp_path, smsc) as gateway:
+        load = gateway.load(60, 5, proof, *pace)
+        assert (load.accepted, load.answers) == (60, {"OK": 60})
+        assert 0 < load.p50_ms <= load.p99_ms <= load.max_ms
+        assert load.ended - load.started >= (59 / 500 if pace else 0)
 
 
 def figures(name: str, rate: float = 0.0, cpu_us: float = 0.0, p99_ms: float = 0.0) -> Figures:
