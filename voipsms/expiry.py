@@ -151,7 +151,7 @@ class Expiry:
                 self._waiting.discard(heapq.heappop(self._apart)[1])
 
     async def _warn(self, ends: Mapping[int, Millis]) -> None:
-        """`ends`: when each message does. Of those that nobody can be told of, or that are final now, nothing is kept."""
+        """`ends`: when each message does. Nothing is kept of those that are final now, or of which nobody can be told."""
         wanted = self._settings().smswarn > 0
         notices: dict[MessageId, Sequence[Delivery]] = {}
         for sent in await self._sent(ends):
@@ -246,9 +246,8 @@ def _post(db: Database, notices: Notices, message_ids: Sequence[MessageId]) -> i
 
 def _warning(sent: _Sent, ends: Millis) -> str:
     until = datetime.fromtimestamp(ends / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return _with_text(
-        f"Your message to {_shown(sent.target)} is not delivered yet. It is tried until {until}.", sent.text
-    )
+    said = f"Your message to {_shown(sent.target)} is not delivered yet. It is tried until {until}."
+    return _with_text(said, sent.text)
 
 
 def _with_text(said: str, text: str) -> str:

@@ -103,6 +103,7 @@ class NumberBook:
 
     def find(self, target: str, text: str) -> Belongs | None:
         """Whose a text to this number is; None: the number is nobody's, or shared and the text has no keyword."""
+        target = target.removeprefix("+")  # too long for a phone number, with its tag
         if (words := self._keywords.get(target)) and (found := _by_keyword(words, text)):
             return found
         if found := self._plain.get(target):

@@ -26,7 +26,7 @@ from voipsms.store.reader import Reader
 
 MINUTE, HOUR = 60_000, 3_600_000
 SETTINGS = GlobalSettings(smsexpire=120)  # so the warning comes after an hour
-MAIL = {"mail": "alice@example.com"}
+MAIL: dict[str, object] = {"mail": "alice@example.com"}
 
 
 @dataclass
@@ -177,7 +177,7 @@ def later(minutes: int) -> Millis:
     return Millis(now_millis() + minutes * MINUTE)
 
 
-OWN: dict[str, tuple[dict[str, object], int, bool]] = {  # fields, minutes later, whether it is warned of
+OWN: dict[str, tuple[dict[str, int], int, bool]] = {  # fields, minutes later, whether it is warned of
     "not half of its time": ({"valid": 600}, 4, False),
     "half of its time": ({"valid": 600}, 6, True),
     "more than others have": ({"valid": 86_400}, 59, False),
@@ -190,10 +190,10 @@ OWN: dict[str, tuple[dict[str, object], int, bool]] = {  # fields, minutes later
 
 
 @pytest.mark.parametrize(("fields", "minutes", "warned"), OWN.values(), ids=OWN)
-async def test_times_of_their_own(house: House, fields: dict[str, object], minutes: int, warned: bool) -> None:
+async def test_times_of_their_own(house: House, fields: dict[str, int], minutes: int, warned: bool) -> None:
     async with watching(house) as at:
-        due = {"due": later(int(str(fields["due"])))} if "due" in fields else {}
-        house.accepted(**{**fields, **due})
+        due = later(fields["due"]) if "due" in fields else 0
+        house.accepted(due=due, valid=fields.get("valid", 0))
         expiry = at.expiry()
         await expiry.sweep()
         at.clock.ahead = minutes * MINUTE

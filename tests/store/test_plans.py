@@ -24,7 +24,7 @@ PARAMETERS = {
     "first": 1, "sender": "", "target": "", "state": "", "direction": "", "everyone": 0,
     "user_id": 1, "channel": "chat", "room": 1,
 }  # fmt: skip
-SHARED = ["renew_lease", "owned", "disown", "orphans", "unsettled"]
+SHARED = ["renew_lease", "owned", "disown", "orphans", "unsettled", "undelivered", "warned"]
 TINY = {"tb_nodes"}  # one row a process
 
 
