@@ -151,7 +151,7 @@ class Expiry:
                 self._waiting.discard(heapq.heappop(self._apart)[1])
 
     async def _warn(self, ends: Mapping[int, Millis]) -> None:
-        """`ends`: when each message does. Nothing is kept of those that are final now, or of which nobody can be told."""
+        """`ends`: when each message does. Nothing is kept of those that are final, or of which nobody can be told."""
         wanted = self._settings().smswarn > 0
         notices: dict[MessageId, Sequence[Delivery]] = {}
         for sent in await self._sent(ends):

@@ -10,6 +10,7 @@ from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError, SubmitFailed, SubmitRefused, Throttled
 from voipsms.model import Part, State, Submitted
 from voipsms.store.entries import Doubt, Entry, Fail, Postpone, Start, Take
+from voipsms.store.ids import now_millis
 
 OK = Submitted("abc")
 
@@ -208,6 +209,32 @@ async def test_too_old_to_be_sent() -> None:
     await settle()
     assert carrier.seen == []
     assert [(e.state, e.reason) for e in paper.entries if isinstance(e, Fail)] == [(State.EXPIRED, "expired")]
+
+
+@pytest.mark.parametrize(
+    ("age", "valid", "sent"),
+    [(30, 60, True), (90, 60, False), (90, 86_400, True), (400, 86_400, False), (90, 0, True)],
+    ids=["within its time", "after its time", "more than others", "no more than others", "no time of its own"],
+)
+async def test_a_time_of_its_own(age: int, valid: int, sent: bool) -> None:
+    """Others have 300 s."""
+    carrier, paper = Carrier(taken), Paper()
+    queue(carrier, paper, expire=300_000).add(Outgoing(message(created=now_millis() - age * 1000, valid=valid)))
+    await settle()
+    assert (carrier.seen != []) is sent
+    assert [e.reason for e in paper.entries if isinstance(e, Fail)] == ["expired"] * (not sent)
+
+
+@pytest.mark.parametrize(
+    ("valid", "seconds"), [(0, 7200), (60, 660), (86_400, 7200)], ids=["none", "its own", "no more than others"]
+)
+async def test_how_long_a_receipt_is_waited_for(valid: int, seconds: int) -> None:
+    """Ten minutes after the message's own time, two hours at the most."""
+    paper = Paper()
+    queue(Carrier(taken), paper, expire=7_200_000).add(Outgoing(message(created=now_millis(), valid=valid)))
+    await settle()
+    (take,) = [entry for entry in paper.entries if isinstance(entry, Take)]
+    assert abs(take.expires - now_millis() - seconds * 1000) < 5000
 
 
 async def test_rests_while_the_store_is_away() -> None:

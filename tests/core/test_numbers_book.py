@@ -30,6 +30,7 @@ FOUND: dict[str, tuple[str, str, tuple[int, str, str, bool] | None]] = {
     "a number of its own in a range": (f"{UK}1", "Hi", (2, f"{UK}1", "", True)),
     "behind that one": (f"{UK}12", "Hi", (2, f"{UK}[0-99]", "", False)),
     "three digits of two": (f"{UK}990", "Hi", None),
+    "with a plus": (f"+{UK}99", "Hi", (2, f"{UK}[0-99]", "", False)),
     "four digits": ("49301234569999", "Hi", (6, "4930123456[0-9999]", "", True)),
     "shorter than the base": (UK[:-1], "Hi", None),
     "a short code's first word": ("1234", "fun is here", (2, "1234", "fun", False)),
