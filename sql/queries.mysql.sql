@@ -609,7 +609,7 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '
 -- name: hold_inbound!
 -- As what has been decided of it made it: it waits until its user can pay.
 UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', user_id BIGINT PATH '$[1]', source VARCHAR(255) PATH '$[2]',
-    target VARCHAR(255) PATH '$[3]', text TEXT PATH '$[4]', belongs TEXT PATH '$[5]')) AS j STRAIGHT_JOIN tb_inbound AS t
+    target VARCHAR(255) PATH '$[3]', text TEXT PATH '$[4]', belongs TEXT PATH '$[5]')) AS j STRAIGHT_JOIN tb_inbound AS t FORCE INDEX (PRIMARY)
     ON t.id = j.id
 SET t.stage = 1, t.node = 0, t.user_id = j.user_id, t.source = j.source, t.target = j.target, t.text = j.text,
     t.belongs = j.belongs;
@@ -638,7 +638,7 @@ FOR UPDATE SKIP LOCKED;
 -- name: claim_inbound!
 -- node_was guards against another process that claimed the row first.
 UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node_was BIGINT PATH '$[1]', node BIGINT PATH '$[2]'))
-    AS j STRAIGHT_JOIN tb_inbound AS t ON t.id = j.id AND t.node = j.node_was
+    AS j STRAIGHT_JOIN tb_inbound AS t FORCE INDEX (PRIMARY) ON t.id = j.id AND t.node = j.node_was
 SET t.node = j.node;
 
 -- name: load_inbound
@@ -665,7 +665,7 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (join_key VARCHAR(32) PATH '$[0]', closed 
 -- name: update_joining!
 UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (join_key VARCHAR(32) PATH '$[0]', closed BIGINT PATH '$[1]', due BIGINT PATH '$[2]',
     door VARCHAR(255) PATH '$[3]', source VARCHAR(255) PATH '$[4]', target VARCHAR(255) PATH '$[5]', total BIGINT PATH
-    '$[6]', parts MEDIUMTEXT PATH '$[7]')) AS j STRAIGHT_JOIN tb_joining AS t ON t.join_key = j.join_key
+    '$[6]', parts MEDIUMTEXT PATH '$[7]')) AS j STRAIGHT_JOIN tb_joining AS t FORCE INDEX (PRIMARY) ON t.join_key = j.join_key
 SET t.closed = j.closed, t.due = j.due, t.door = j.door, t.source = j.source, t.target = j.target, t.total = j.total,
     t.parts = j.parts;
 
