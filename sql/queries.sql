@@ -769,3 +769,28 @@ INSERT INTO tb_low (user_id, told) VALUES (:user_id, :now);
 
 -- name: forget_told!
 DELETE FROM tb_low WHERE user_id = :user_id;
+
+-- name: list_outbox
+-- A page. stage -1: whatever it is; user_id 0: of everybody.
+SELECT o.id, o.message_id, u.username, o.channel, o.subject, o.source, o.target, o.created, o.due, o.expires, o.attempt,
+    o.stage, o.error
+FROM tb_outbox AS o
+LEFT JOIN tb_users AS u ON u.id = o.user_id
+WHERE o.id > :after AND (:stage = -1 OR o.stage = :stage) AND (:user_id = 0 OR o.user_id = :user_id)
+ORDER BY o.id
+LIMIT 500;
+
+-- name: replay_outbox!
+-- A page of what was given up before, into what anybody tries now. id 0: whichever; user_id 0: of everybody. The inner
+-- table is for MySQL, which has no LIMIT in an IN.
+UPDATE tb_outbox
+SET stage = 0, node = 0, attempt = 0, due = :now, error = '',
+    expires = :now + CASE channel WHEN 'chat' THEN :hold ELSE :lasts END
+WHERE id IN (
+    SELECT id FROM (
+        SELECT id FROM tb_outbox
+        WHERE stage = 1 AND node = 0 AND due <= :now AND (:id = 0 OR id = :id) AND (:user_id = 0 OR user_id = :user_id)
+        ORDER BY due
+        LIMIT 500
+    ) AS page
+);

@@ -17,6 +17,7 @@ from voipsms.commands import (
     gateways,
     numbers,
     optout,
+    outbox,
     prices,
     records,
     reports,
@@ -29,8 +30,8 @@ from voipsms.commands import (
 from voipsms.errors import VoipSmsError
 
 _FAMILIES = (
-    server, accounts, sending, console, explain, prices, numbers, optout, routes, gateways, rules, adverts, records,
-    reports, archive, simulator, demo,
+    server, accounts, sending, console, explain, prices, numbers, optout, outbox, routes, gateways, rules, adverts,
+    records, reports, archive, simulator, demo,
 )  # fmt: skip
 
 

@@ -137,3 +137,81 @@ def test_what_is_no_value(house: House, words: str) -> None:
 def test_nobody_by_that_name(house: House) -> None:
     assert house.run("user", "reach", "carol") == (1, "voipsms: there is no user 'carol'\n")
     assert house.run("user", "reach", "carol", "--route", "1") == (1, "voipsms: there is no user 'carol'\n")
+
+
+# -- outbox
+
+
+@pytest.fixture
+def outbox(house: House) -> House:
+    """Two deliveries that were given up, and one that waits."""
+    for n, name, stage in ((1, "alice", 1), (2, "alice", 0), (3, "bob", 1)):
+        ((user,),) = house.sql("SELECT id FROM tb_users WHERE username = ?", name)
+        house.sql(
+            "INSERT INTO tb_outbox VALUES (?, 77, ?, 'webhook', 'text', '36301112233', '36201234567', 'Szia', 1000,"
+            " 2000, 6, '', '', '[]', 0, ?, 1500, 'HTTP 500: no')", n, user, stage,
+        )  # fmt: skip
+    return house
+
+
+def test_what_waits_and_what_was_given_up(outbox: House) -> None:
+    first, *others = outbox.rows("outbox", "list")
+    assert first == {
+        "id": "1", "message": "77", "user": "alice", "channel": "webhook", "subject": "text", "from": "36301112233",
+        "to": "36201234567", "created": "1970-01-01T00:00:01.000Z", "due": "1970-01-01T00:00:01.500Z",
+        "expires": "1970-01-01T00:00:02.000Z", "attempts": 6, "state": "failed", "error": "HTTP 500: no",
+    }  # fmt: skip
+    assert [(row["id"], row["user"], row["state"]) for row in others] == [
+        ("2", "alice", "waiting"), ("3", "bob", "failed"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [("--failed", ["1", "3"]), ("--user alice", ["1", "2"]), ("--failed --user bob", ["3"])],
+    ids=["given up", "one user's", "both"],
+)  # fmt: skip
+def test_some_of_it(outbox: House, words: str, ids: list[str]) -> None:
+    assert [row["id"] for row in outbox.rows("outbox", "list", *words.split())] == ids
+
+
+@pytest.mark.parametrize(
+    ("words", "left", "said"),
+    [
+        ("3", ["1"], "1 to be tried again\n"),
+        ("1 3", [], "2 to be tried again\n"),
+        ("--user alice", ["3"], "1 to be tried again\n"),
+        ("--failed", [], "2 to be tried again\n"),
+        ("--failed --user bob", ["1"], "1 to be tried again\n"),
+    ],
+    ids=["one", "two", "a user's", "all", "both"],
+)
+def test_again(outbox: House, words: str, left: list[str], said: str) -> None:
+    assert outbox.run("outbox", "replay", *words.split()) == (0, "")
+    assert outbox.said.out == said
+    assert [row["id"] for row in outbox.rows("outbox", "list", "--failed")] == left
+    again = [row for row in outbox.rows("outbox", "list") if row["attempts"] == 0]
+    assert all((row["state"], row["error"]) == ("waiting", "") for row in again)
+    assert len(again) == 2 - len(left)
+
+
+@pytest.mark.parametrize(
+    ("words", "fault"),
+    [
+        ("", "which? IDs, --user U or --failed"),
+        ("2", "not given up, or not there: 2"),
+        ("1 9", "not given up, or not there: 9"),
+        ("--user carol", "there is no user 'carol'"),
+        ("1 --user bob", "not given up, or not there: 1"),
+    ],
+    ids=["all by mistake", "what waits", "what isn't", "nobody", "another's"],
+)
+def test_what_can_not_be(outbox: House, words: str, fault: str) -> None:
+    assert outbox.run("outbox", "replay", *words.split()) == (1, f"voipsms: {fault}\n")
+
+
+@pytest.mark.parametrize("word", ["0", "one", "-5", "99999999999999999999", "1" * 5000])
+def test_what_is_no_id(outbox: House, word: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        outbox.run("outbox", "replay", word)
+    assert ended.value.code == 2
