@@ -15,6 +15,7 @@ from voipsms.commands import (
     demo,
     explain,
     gateways,
+    message,
     numbers,
     optout,
     outbox,
@@ -31,7 +32,7 @@ from voipsms.errors import VoipSmsError
 
 _FAMILIES = (
     server, accounts, sending, console, explain, prices, numbers, optout, outbox, routes, gateways, rules, adverts,
-    records, reports, archive, simulator, demo,
+    records, message, reports, archive, simulator, demo,
 )  # fmt: skip
 
 

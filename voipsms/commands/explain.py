@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from voipsms.accept import accept
 from voipsms.commands.candidates import Candidates, Line, measured
-from voipsms.commands.context import Nobody, database, directory_for, gateways_by_id, read_config, run
+from voipsms.commands.context import database, directory_for, gateways_by_id, read_config, run
 from voipsms.commands.output import add_format, write_rows
 from voipsms.commands.prepare import prepare
 from voipsms.commands.prices import reason
+from voipsms.commands.requests import requests
 from voipsms.config import Config
-from voipsms.connectors.port import Connector, Describer
 from voipsms.directory import Directory
-from voipsms.errors import ConfigError, Refused, SubmitError
+from voipsms.errors import Refused
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.model import Coding, GatewayId, Message, MessageId, Submission
 from voipsms.money import decimal
@@ -25,8 +25,6 @@ from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import read_number
 from voipsms.store import gateways
 from voipsms.store.ids import now_millis
-from voipsms.store.open import engine_for
-from voipsms.store.select import DatabaseSelector
 from voipsms.tariffs import cost, price
 from voipsms.ways import Idle, Ways
 
@@ -89,7 +87,7 @@ async def _lines(
     lines += [("credit", f"{decimal(credit)} {message.currency} for the advertisement")] if credit else []
     lines += [*_decisions(message, directory, config.sms), *ways.lines(message.gateway_id)]
     lines += _gateways(message, known, away)
-    lines += await _requests(config, message, known[message.gateway_id])
+    lines += [("request", sent) for sent in await requests(config, message, known[message.gateway_id])]
     return lines, False
 
 
@@ -133,21 +131,3 @@ def _gateways(message: Message, known: dict[GatewayId, GatewaySettings], away: M
     for gateway_id, settings in known.items():
         why = f", takes nothing now: {away[gateway_id]}" if gateway_id in away else ""
         yield f"gateway {settings.name}", ("chosen" if gateway_id == message.gateway_id else "not chosen") + why
-
-
-async def _requests(config: Config, message: Message, settings: GatewaySettings) -> list[Line]:
-    from voipsms.connectors.registry import connector_for  # takes a while to import, and few commands need it
-
-    selector = DatabaseSelector(engine_for(config))
-    try:
-        connector: Connector = connector_for(
-            message.gateway_id, settings, Nobody(), lambda: None,
-            folder=config.folder, selector=selector, mail=config.mail,
-        )  # fmt: skip
-        if not isinstance(connector, Describer):
-            return [("request", f"{settings.name} doesn't tell")]
-        return [("request", text) for text in await connector.describe(message)]
-    except (SubmitError, ConfigError) as error:
-        return [("request", f"none: {error}")]
-    finally:
-        selector.close()

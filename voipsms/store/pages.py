@@ -49,24 +49,26 @@ def cdrs(db: Database, wanted: Wanted) -> Page:
 
 
 def _page(db: Database, w: Wanted, window: str, listed: str, time: int) -> Page:
-    first, before = first_id(Millis(max(w.since - _SLACK, 0))), min(w.before, _end(w.until))
+    first, before = _id_at(w.since - _SLACK), min(w.before, _id_at(w.until + _SLACK))
     rows: list[Row] = []
     for _ in range(LOOKS):
         ((low, looked),) = db.read(window, first=first, before=before)
         if low is None:
             return Page(rows, None)
+        room = w.room - len(rows)
         found = db.read_batch(
             listed, [(user,) for user in w.users or ()], first=low, before=before, everyone=int(w.users is None),
-            sender=w.sender, target=w.target, state=w.state, direction=w.direction, room=w.room - len(rows),
+            sender=w.sender, target=w.target, state=w.state, direction=w.direction, room=room,
         )  # fmt: skip
         rows += [row for row in found if w.since <= row[time] < w.until]
-        if len(found) and len(rows) >= w.room:
-            return Page(rows, rows[-1][0])
-        before = low
-        if looked < WINDOW:
+        before = found[-1][0] if len(found) == room else low
+        if len(rows) == w.room:
+            return Page(rows, before)
+        if before == low and looked < WINDOW:
             return Page(rows, None)
     return Page(rows, before)
 
 
-def _end(until: Millis) -> int:
-    return min(first_id(Millis(until + _SLACK)), LAST)
+def _id_at(at: int) -> int:
+    """Within what a database holds, whatever year somebody asks for."""
+    return min(max(first_id(Millis(at)), 0), LAST)

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from voipsms import metrics
 from voipsms.web.server import Application
@@ -40,10 +40,15 @@ def _readyz(parts: Parts) -> Route:
 
 
 def build(
-    parts: Parts, routes: Sequence[BaseRoute] = (), paths: Mapping[str, Application] | None = None
+    parts: Parts,
+    routes: Sequence[BaseRoute] = (),
+    paths: Mapping[str, Application] | None = None,
+    below: Mapping[str, Application] | None = None,
 ) -> Application:
-    """The application: /healthz, /readyz and /metrics, then `routes`. `paths`: what answers by itself at these."""
-    app = Starlette(routes=[Route("/healthz", _healthz), _readyz(parts), _metrics(parts), *routes])
+    """The application: /healthz, /readyz and /metrics, then `routes`. `paths`: what answers by itself at these;
+    `below`: at these and all paths below them."""
+    mounts = [Mount(at, mounted) for at, mounted in (below or {}).items()]
+    app = Starlette(routes=[Route("/healthz", _healthz), _readyz(parts), _metrics(parts), *routes, *mounts])
     if not paths:
         return app
     find = dict(paths).get

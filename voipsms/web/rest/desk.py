@@ -163,7 +163,7 @@ def submission(account: Account, address: str, asked: Text, to: str) -> Submissi
         door=DOOR, payers=(account.name,), sender=asked.sender or account.name, target=to, text=asked.text or "",
         client_ip=address, message_class=0 if asked.flash else asked.message_class,
         octets=bytes.fromhex(asked.octets or ""), udh=bytes.fromhex(asked.udh or ""),
-        due=Millis(millis(asked.send_at)) if asked.send_at else Millis(0), valid=asked.valid_for or 0,
+        due=Millis(max(millis(asked.send_at), 0)) if asked.send_at else Millis(0), valid=asked.valid_for or 0,
     )  # fmt: skip
 
 
