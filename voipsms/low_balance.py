@@ -1,12 +1,14 @@
 """Tells users once when their balance has gone below what they set (`reach.low`), and again only after it was above.
 
-tb_low has who was told, so that neither another process nor a restart tells again.
+tb_low has who was told, so that neither another process nor a restart tells again. What the directory says of a balance
+may be old where other processes spend: it only makes this look at the table.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from voipsms.directory import Account, Directory
 from voipsms.errors import StoreError
@@ -62,7 +64,7 @@ class LowBalance:
             if low and account.id not in told:
                 await self._tell(account)
             elif not low and account.id in told:
-                await self._journal.run(lambda db, user=account.id: db.write("forget_told", user_id=user))  # type: ignore[misc]
+                await self._journal.run(partial(_forget, account=account))
 
     async def _tell(self, account: Account) -> None:
         text = (
@@ -72,14 +74,26 @@ class LowBalance:
         deliveries = tuple(self._noticed(account, text))
 
         def tell(db: Database) -> bool:
+            if not _is_low(db, account):
+                return False
             db.write("insert_told", user_id=account.id, now=now_millis())
             if deliveries:
                 db.write_batch("insert_outbox", [row_of(delivery, self._ids.node) for delivery in deliveries])
             return True
 
         try:
-            await self._journal.run(tell)
+            if not await self._journal.run(tell):
+                return
         except Conflict:
             return  # another process has told
         log.info("a user is told of a low balance", user=account.name, deliveries=len(deliveries))
         self._hand_over(deliveries)
+
+
+def _is_low(db: Database, account: Account) -> bool:
+    ((_, balance, *_),) = db.read_batch("lock_accounts", [(account.id,)])
+    return bool(balance < account.reach.low)
+
+
+def _forget(db: Database, account: Account) -> int:
+    return 0 if _is_low(db, account) else db.write("forget_told", user_id=account.id)

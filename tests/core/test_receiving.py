@@ -382,6 +382,10 @@ async def test_a_low_balance_is_told_once(tmp_path: Path) -> None:
         assert "0.50" in text
         assert [row[1] for row in made.home.rows("tb_outbox", "id, subject")] == ["notice"]
         assert await look() == [], "once"
+        made.alice.balance = Micros(1_000_000)  # as a process sees it that has not heard of what others spent
+        assert await look() == []
+        made.alice.balance = Micros(400_000)
+        assert await look() == [], "still once"
         await made.spend(600_000)
         made.alice.reach = Reach(low=Micros(500_000))
         assert await look() == []

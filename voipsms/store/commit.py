@@ -64,6 +64,7 @@ PROVIDER_ID = 80
 NUMBER = 32
 REASON = 32
 
+_PAID = (Accept, Settle)
 _NOBODYS = frozenset({Stage.TAKEN, Stage.DOUBT})  # wait for receipts, whichever process gets them
 # Receipts that say nothing new: the message is still under way.
 _NOT_YET = frozenset({State.QUEUED, State.ENROUTE, State.ACCEPTED})
@@ -129,7 +130,7 @@ class Commit:
         results: list[object] = [None] * len(entries)
         self._known = self._answered(entries)
         self._ledger.lock(
-            [entry.message for entry in entries if isinstance(entry, Accept | Settle)],
+            [entry.message for entry in entries if isinstance(entry, _PAID)],
             [(entry.message.id, entry.message.user_id) for entry in entries if isinstance(entry, Fail)],
         )
         self._arrivals.look(entries)
