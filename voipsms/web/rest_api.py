@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.security import HTTPBearer
 
-from voipsms import __version__
+from voipsms import __version__, metrics
 from voipsms.directory import Account
 from voipsms.errors import Refused, StoreError
 from voipsms.model import State
@@ -185,10 +185,16 @@ async def _refused(request: HttpRequest, error: Exception) -> Response:
     return _said(problem_of(error).answer())
 
 
+async def _malformed(request: HttpRequest, error: Exception) -> Response:
+    """No JSON, no UTF-8, or nested too deep."""
+    metrics.count("malformed", "http")
+    return _said(Problem(400, "malformed", "The body is no JSON").answer())
+
+
 async def _invalid(request: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(one["type"] == "json_invalid" for one in error.errors()):
-        return _said(Problem(400, "malformed", "The body is no JSON").answer())
+        return await _malformed(request, error)
     found = schemas.faults(error.errors())
     detail = "; ".join(f"{fault['at']}: {fault['what']}" for fault in found)
     return _said(Problem(422, "invalid_request", detail, errors=found).answer())
@@ -213,6 +219,6 @@ async def _failed(request: HttpRequest, error: Exception) -> Response:
 
 
 _HANDLERS: Final[dict[int | type[Exception], Any]] = {
-    Problem: _problem, Refused: _refused, StoreError: _refused, RequestValidationError: _invalid, 404: _problem,
-    405: _no_method, Exception: _failed,
+    Problem: _problem, Refused: _refused, StoreError: _refused, RequestValidationError: _invalid, 400: _malformed,
+    404: _problem, 405: _no_method, Exception: _failed,
 }  # fmt: skip
