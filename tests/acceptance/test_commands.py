@@ -32,7 +32,8 @@ COMMANDS = (
     "rule", "rule list", "rule import", "rule export", "rule enable", "rule disable", "advert", "advert add",
     "advert list", "advert del", "optout", "optout add", "optout list", "optout del", "gateway", "gateway list",
     "gateway pause", "gateway resume", "price", "price import",
-    "price add", "price list", "price quote", "group set", "group list", "ledger", "ledger check", "smsc", "demo",
+    "price add", "price list", "price quote", "group set", "group list", "user reach", "outbox", "outbox list",
+    "outbox replay", "ledger", "ledger check", "smsc", "demo",
 )  # fmt: skip
 
 
