@@ -139,7 +139,8 @@ class Access:
         account = self._directory.by_name.get(given.authid)
         served = self._serves(given.authkey)
         proven = await self._proven(given, account)
-        self._check_lock(given.authid, address, now)  # others may have been wrong meanwhile
+        if not proven or not given.authmd5:
+            self._check_lock(given.authid, address, now)  # others may have been wrong while a password was hashed
         if not served or account is None or not proven:
             self._count_wrong(given.authid, address, now)
             await asyncio.sleep(PENALTY)

@@ -117,7 +117,7 @@ class MizuApi:
         if method == "POST":
             content_type = _header(scope, b"content-type")
             body = await _read_body(receive, self.settings.body)
-        if _SMSRECEIVE.search(query):
+        if b"smsreceive" in query.lower() and _SMSRECEIVE.search(query):
             return await self._smsreceive(Request(query, content_type, body, self._access.address(scope)))
         parameters = Parameters(_SPELLINGS)
         parameters.add_form(query)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote_to_bytes
 
@@ -37,7 +38,7 @@ class Parameters:
             for piece in octets.split(b"&"):
                 if piece:
                     name, _, value = piece.partition(b"=")
-                    self._add(_plain(name).decode(), _plain(value).decode(charset))
+                    self._add(_name(name), _plain(value).decode(charset))
         except UnicodeDecodeError:
             raise BadQuery("a parameter is no UTF-8") from None
 
@@ -62,10 +63,9 @@ class Parameters:
             raise BadQuery("the body is no JSON object")
         for name, value in fields.pairs:
             if value is not None:
-                self._add(_sound(name), _scalar(value))
+                self._add(_sound(name).strip().lower(), _scalar(value))
 
     def _add(self, name: str, value: str) -> None:
-        name = name.strip().lower()
         name = self._spellings.get(name, name)
         if name in self.found:
             raise BadQuery(f"{_shown(name)} is given twice")
@@ -79,6 +79,11 @@ class _Pairs:
 
     def __init__(self, pairs: Iterable[tuple[str, Any]]) -> None:
         self.pairs = pairs
+
+
+@lru_cache(maxsize=256)
+def _name(octets: bytes) -> str:
+    return _plain(octets).decode().strip().lower()
 
 
 def _plain(octets: bytes) -> bytes:
