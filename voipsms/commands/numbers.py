@@ -19,14 +19,14 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     add.add_argument("number", metavar="NUMBER_OR_RANGE", help="+36201234567, 1234, or a range: 447771234567[0-99]")
     add.add_argument("--user", required=True, metavar="U", help="whose it is")
     add.add_argument("--callback", action="store_true", help="texts to it ask for a call")
-    add.add_argument("--keyword", type=_keyword, default="", metavar="W", help="only texts that begin or end with it")
+    add.add_argument("--keyword", type=_keyword, metavar="W", help="only texts that begin or end with it")
     add.set_defaults(run=_add)
     listing = commands.add_parser("list", help="shows the numbers")
     add_format(listing)
     listing.set_defaults(run=_list)
     delete = commands.add_parser("del", help="takes a number from its user")
     delete.add_argument("number", metavar="NUMBER_OR_RANGE", help="as `number list` shows it")
-    delete.add_argument("--keyword", type=_keyword, default="", metavar="W", help="only this keyword of it")
+    delete.add_argument("--keyword", type=_keyword, metavar="W", help="only this keyword of it")
     delete.set_defaults(run=_delete)
 
 
@@ -51,7 +51,7 @@ def _add(arguments: Namespace) -> int:
     if number.digits and arguments.keyword:
         raise NumberError("a range has no keywords: it is one user's")
     with database(config) as db, db.transaction():
-        add_number(db, arguments.user, NewNumber(number, arguments.callback, arguments.keyword))
+        add_number(db, arguments.user, NewNumber(number, arguments.callback, arguments.keyword or ""))
     print(f"number {number} added")
     return 0
 
@@ -67,6 +67,6 @@ def _delete(arguments: Namespace) -> int:
     config = read_config(arguments)
     number = _number(arguments.number, config.sms.country)
     with database(config) as db, db.transaction():
-        delete_number(db, number, arguments.keyword)
+        delete_number(db, number, arguments.keyword or "")
     print(f"number {number} removed")
     return 0
