@@ -69,6 +69,7 @@ class Outbox:
         self._node = node
         self._carriers = carriers
         self._settings = settings
+        journal.told = self.hand_over
         self._most, self._most_each = most, most_each
         self._lanes = {channel: Lanes(at_once, AT_ONCE_EACH) for channel in carriers}
         self._guard = RateGuard(a_minute)
@@ -186,7 +187,7 @@ class Outbox:
             failed = replace(delivery, attempt=delivery.attempt + 1)
             pause = None if error.lasting else carrier.pause(failed, to)
             if pause is not None and error.after is not None:
-                pause = min(max(error.after, 0.0), LONGEST_WISH)
+                pause = max(pause, min(error.after, LONGEST_WISH))
             return self._put_off(failed, lanes, error.why, pause)
         metrics.count("deliveries", delivery.channel, "carried")
         log.debug("carried", id=delivery.id, user=account.name, channel=delivery.channel, said=said)

@@ -66,7 +66,6 @@ class Office:
         self.reader = reader
         self.user = own.directory.by_name["alice"].id
         self.outbox = Outbox(own.journal, reader, own.directory, own.ids.node, carriers, GlobalSettings, **limits)
-        own.journal.told = self.outbox.hand_over
 
     def delivery(self, text: str = "Hi", **fields: Any) -> Delivery:
         wanted: dict[str, Any] = {
@@ -138,9 +137,9 @@ async def test_handed_over_twice_it_is_carried_once(tmp_path: Path) -> None:
 
 
 async def test_not_now_is_tried_again_and_counts(tmp_path: Path) -> None:
-    answers: Iterator[str | NotCarried] = iter([NotCarried("480"), NotCarried("503", after=0.0), "200 OK"])
+    answers: Iterator[str | NotCarried] = iter([NotCarried("480"), NotCarried("503"), "200 OK"])
     bearer = Bearer(lambda one: next(answers))
-    bearer.pauses = [0.0, LATER]
+    bearer.pauses = [0.0, 0.0]
     async with office(tmp_path, {Channel.CHAT: bearer}) as at:
         await at.post("one")
         await at.gone()
@@ -153,6 +152,7 @@ ENDS: dict[str, tuple[NotCarried, list[float | None], int, tuple[int, int, str]]
     "attempts are used up": (NotCarried("500"), [0.0, None], HOUR, (1, 2, "500")),
     "its time is over": (NotCarried("500"), [LATER], 60, (1, 1, "its time was over")),
     "to be tried later": (NotCarried("480"), [LATER], HOUR, (0, 1, "480")),
+    "the other end asks for time": (NotCarried("503", after=LATER), [0.0], HOUR * 2, (0, 1, "503")),
 }
 
 
