@@ -23,7 +23,8 @@ from voipsms.networks import read_networks
 from voipsms.settings import GlobalSettings, HttpSettings
 from voipsms.values import replace
 from voipsms.web import app, mo, server
-from voipsms.web.mo import ProviderDoor
+from voipsms.web.mo import DELIVER, ProviderDoor
+from voipsms.web.server import Application
 
 HERE = read_networks("127.0.0.1")
 ELSEWHERE = read_networks("203.0.113.0/24")
@@ -76,7 +77,7 @@ GATEWAYS = origins(
     none={"inbound_ip": HERE},
 )
 ROUTO = "user=username&pass=password&dcs=0&org=447700900123&dest=441234567890&message=message_text"
-DELIVER = "/sms/deliver.html?id=HTTP&pass=pinnumber&number=%2B15551234567&data=hello"
+ICEWARP = "/sms/deliver.html?id=HTTP&pass=pinnumber&number=%2B15551234567&data=hello"
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,10 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def kept() -> Kept:
     return Kept()
+
+
+def mounted(door: ProviderDoor) -> Application:
+    return app.build(dict, paths={DELIVER: door}, below={"/mo": door, "/dlr": door})
 
 
 class House:
@@ -111,7 +116,7 @@ class House:
 async def house(serve: Serve, kept: Kept) -> House:
     door = ProviderDoor(kept)
     door.configure(GATEWAYS, HttpSettings(body=100_000, attempts=1000))
-    started = await serve(app.build(dict, door.routes()))
+    started = await serve(mounted(door))
     return House(started.port, door)
 
 
@@ -146,9 +151,9 @@ async def test_clickatell(
         ("/mo/routo", ROUTO, 200, "OK\n"),
         (f"/mo/routo?{ROUTO}", "", 200, "OK\n"),
         ("/mo/any", "from=361&to=362&message=x", 200, "OK\n"),
-        (DELIVER, "", 200, "True\n"),
-        ("/sms/deliver.html", DELIVER.partition("?")[2], 200, "True\n"),
-        ("/mo/HTTP", DELIVER.partition("?")[2], 200, "True\n"),
+        (ICEWARP, "", 200, "True\n"),
+        ("/sms/deliver.html", ICEWARP.partition("?")[2], 200, "True\n"),
+        ("/mo/HTTP", ICEWARP.partition("?")[2], 200, "True\n"),
         ("/mo/keyed?key=s3cr3t", GET, 200, "OK\n"),
         ("/mo/routo", ROUTO.replace("password", "passwort"), 403, "ERROR not allowed\n"),
         ("/mo/routo", ROUTO.replace("username", "user"), 403, "ERROR not allowed\n"),
@@ -161,11 +166,11 @@ async def test_clickatell(
         ("/mo/both?key=s3cr3t", GET, 403, "ERROR not allowed\n"),
         ("/mo/far", GET, 403, "ERROR not allowed\n"),
         ("/mo/open", GET, 403, "ERROR not allowed\n"),
-        (DELIVER.replace("pinnumber", "1"), "", 403, "False not allowed\n"),
-        (DELIVER.replace("id=HTTP", "id=nokey"), "", 403, "False not allowed\n"),
-        (DELIVER.replace("id=HTTP", "id=click"), "", 403, "False not allowed\n"),
-        (DELIVER.replace("id=HTTP", "id=nobody"), "", 403, "False not allowed\n"),
-        (DELIVER.replace("id=HTTP", ""), "", 403, "False not allowed\n"),
+        (ICEWARP.replace("pinnumber", "1"), "", 403, "False not allowed\n"),
+        (ICEWARP.replace("id=HTTP", "id=nokey"), "", 403, "False not allowed\n"),
+        (ICEWARP.replace("id=HTTP", "id=click"), "", 403, "False not allowed\n"),
+        (ICEWARP.replace("id=HTTP", "id=nobody"), "", 403, "False not allowed\n"),
+        (ICEWARP.replace("id=HTTP", ""), "", 403, "False not allowed\n"),
         ("/mo/none", GET, 404, "ERROR no such provider\n"),
         ("/mo/nobody", GET, 404, "ERROR no such provider\n"),
         ("/dlr/HTTP?pass=pinnumber", "", 404, "False there are no receipts in this format\n"),
@@ -212,7 +217,7 @@ def _count(door: str) -> float:
         ("/mo/any", "POST", "{", {"Content-Type": "application/json"}, 400, "mo_generic"),
         ("/mo/routo", "POST", ROUTO.replace("dcs=0", "dcs=999"), FORM, 400, "mo_routo"),
         ("/dlr/click", "POST", "apiMsgId=a&status=015", FORM, 400, "mo_clickatell"),
-        (DELIVER + "&udh=05", "GET", "", FORM, 400, "mo_icewarp"),
+        (ICEWARP + "&udh=05", "GET", "", FORM, 400, "mo_icewarp"),
         ("/mo/nobody", "GET", "", FORM, 404, "mo_unknown"),
     ],
     ids=["missing", "doubled", "charset", "part 7 of 3", "lying udh", "half XML", "entity", "deep XML", "picture",
@@ -256,7 +261,7 @@ async def test_the_answer_follows_the_commit(house: House, kept: Kept) -> None:
 @pytest.mark.parametrize(
     "path, text",
     [(f"/mo/click?{GET}", "ERROR not now\n"), ("/dlr/click?apiMsgId=a&status=004", "ERROR not now\n"),
-     (DELIVER, "False not now\n")],
+     (ICEWARP, "False not now\n")],
 )  # fmt: skip
 async def test_what_can_not_be_stored_has_to_come_again(house: House, kept: Kept, path: str, text: str) -> None:
     kept.out = True
@@ -287,7 +292,7 @@ async def test_wrong_proofs_lock_the_address_for_a_while(serve: Serve, kept: Kep
     now = 0.0
     door = ProviderDoor(kept, lambda: now)
     door.configure(GATEWAYS, HttpSettings(attempts=3, lockout=60))
-    house = House((await serve(app.build(dict, door.routes()))).port, door)
+    house = House((await serve(mounted(door))).port, door)
     for _ in range(3):
         assert (await house.ask("/mo/keyed?key=x", "POST", GET))[0] == 403
     status, headers, _ = await house.ask("/mo/keyed?key=s3cr3t", "POST", GET)

@@ -13,6 +13,7 @@ from tests.store.diary import keeping
 from tests.store.rig import CREDIT, LATER, PRICE, House
 from tests.test_providers import gateway, moved
 from tests.web.conftest import Serve
+from tests.web.test_mo import mounted
 from voipsms.connectors.http import HttpConnector
 from voipsms.inbound.call import Origin
 from voipsms.model import Inbound, Message, Part, Receipt, State
@@ -20,7 +21,6 @@ from voipsms.settings import GlobalSettings, HttpSettings
 from voipsms.store.entries import Accept, Hear, Take
 from voipsms.store.journal import Journal
 from voipsms.store.sqlite import SqliteEngine
-from voipsms.web import app
 from voipsms.web.mo import ProviderDoor
 
 
@@ -73,7 +73,7 @@ async def test_round_trip(
             hearing = Hearing(journal)
             door = ProviderDoor(hearing)
             door.configure({"acme": Origin(house.gateway(), settings, GlobalSettings())}, HttpSettings())
-            web = await serve(app.build(dict, door.routes()))
+            web = await serve(mounted(door))
             told = query.format(own=message.id, number=message.target)
             if "{own}" in query:
                 assert f"mess_id={message.id}" in server.requests[0].path

@@ -10,11 +10,7 @@ import asyncio
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
-
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from typing import Any, Final
 
 from voipsms import metrics
 from voipsms.connectors.port import Inbox
@@ -28,10 +24,10 @@ from voipsms.sip.digest import Attempts
 from voipsms.values import replace
 from voipsms.web.peer import address_of
 
+DELIVER: Final = "/sms/deliver.html"
 PENALTY: Final = 0.25  # seconds that the answer to a wrong proof is held back
 RETRY_AFTER: Final = 5  # seconds, while the store is out of reach
 _UNKNOWN: Final = replace(FORMATS["generic"], name="unknown")
-_METHODS: Final = ["GET", "POST"]
 _ICEWARP: Final = "icewarp"
 
 _log = get_logger("mo")
@@ -41,6 +37,10 @@ class _NoSuch(NotTaken):
     """No gateway of this name takes such a thing."""
 
     status = 404
+
+
+class _Method(NotTaken):
+    status = 405
 
 
 class _TooLong(NotTaken):
@@ -55,8 +55,13 @@ class _LockedOut(_Denied):
     status = 429
 
 
+class _Gone(Exception):
+    """The peer has hung up: there is nobody to answer."""
+
+
 class ProviderDoor:
-    """`configure` takes the gateways by name, and forgets who was locked out."""
+    """A raw ASGI application for /mo/…, /dlr/… and DELIVER. `configure` takes the gateways by name, and forgets who was
+    locked out."""
 
     def __init__(self, inbox: Inbox, clock: Callable[[], float] = time.monotonic) -> None:
         self._inbox, self._clock = inbox, clock
@@ -66,23 +71,18 @@ class ProviderDoor:
         self._origins, self._settings = origins, settings
         self._attempts = Attempts(settings.attempts, settings.lockout)
 
-    def routes(self) -> list[BaseRoute]:
-        return [
-            Route("/mo/{provider}", self._message, methods=_METHODS),
-            Route("/dlr/{provider}", self._receipt, methods=_METHODS),
-            Route("/sms/deliver.html", self._deliver, methods=_METHODS),
-        ]
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            status, text, more = await self._answer(scope, receive)
+        except _Gone:
+            return
+        body = b"" if scope["method"] == "HEAD" else f"{text}\n".encode()
+        headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body)), **more}
+        coded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": status, "headers": [*coded, _NO_STORE]})
+        await send({"type": "http.response.body", "body": body})
 
-    # -- what each path takes
-
-    async def _message(self, request: Request) -> Response:
-        return await self._answer(request, request.path_params["provider"], self._take_message)
-
-    async def _receipt(self, request: Request) -> Response:
-        return await self._answer(request, request.path_params["provider"], self._take_receipt)
-
-    async def _deliver(self, request: Request) -> Response:
-        return await self._answer(request, "", self._take_message)
+    # -- what is taken
 
     async def _take_message(self, origin: Origin, form: Format, call: Call) -> None:
         inbound = form.message(origin, call)
@@ -97,57 +97,61 @@ class ProviderDoor:
 
     # -- one request
 
-    async def _answer(self, request: Request, name: str, take: _Take) -> Response:
-        """`name` empty: the parameter `id` names the gateway, as in IceWarp's script."""
+    async def _answer(self, scope: Any, receive: Any) -> _Answer:
+        kind, name = _place(scope["path"])
         form = (_format(self._origins.get(name)) if name else FORMATS[_ICEWARP]) or _UNKNOWN
-        if request.method == "HEAD":
-            return Response()  # that there is such a path; a link checker must not send a text
+        address = address_of(scope, self._settings.proxies)
         try:
-            await self._take(request, name, take)
-        except ClientDisconnect:
-            return Response(status_code=400)  # which nobody reads
+            if scope["method"] not in _METHODS:
+                raise _Method("the method must be GET or POST")
+            if scope["method"] == "HEAD":  # a link checker must not send a text
+                return 200, "", {}
+            await self._take(scope, receive, address, kind, name)
         except NotTaken as error:
-            return await self._refuse(request, form, error)
+            return await self._refuse(scope["path"][:80], address, form, error)
         except StoreError:
-            return _say(form.failed, "not now", 503, {"Retry-After": str(RETRY_AFTER)})
-        return _say(form.taken)
+            return 503, f"{form.failed} not now", {"retry-after": str(RETRY_AFTER)}
+        return 200, form.taken, {}
 
-    async def _take(self, request: Request, name: str, take: _Take) -> None:
-        address = address_of(request.scope, self._settings.proxies)
+    async def _take(self, scope: Any, receive: Any, address: str, kind: str, name: str) -> None:
+        """`name` empty: the parameter `id` names the gateway, as in IceWarp's script."""
         if self._attempts.locked("", address, self._clock()):
             raise _LockedOut("too many wrong requests")
-        if name and _format(self._origins.get(name)) is None:
+        take: _Take | None = {"mo": self._take_message, "dlr": self._take_receipt}.get(kind)
+        if take is None or (name and _format(self._origins.get(name)) is None):
             raise _NoSuch("no such provider")
-        body = await self._body(request)
-        call = read_call(request.scope["query_string"], request.headers.get("content-type", ""), body)
+        body = await self._body(scope, receive)
+        call = read_call(scope["query_string"], _header(scope, b"content-type"), body)
         origin = self._origins.get(name or call.word("id"))
         form = _format(origin)
-        if origin is None or form is None or (not name and origin.gateway.inbound != _ICEWARP):
+        if origin is None or form is None or (not name and form.name != _ICEWARP):
             raise _Denied("not allowed")
         if not _proven(origin, form, call, address):
             raise _Denied("not allowed")
         self._attempts.right("", address)
         await take(origin, form, call)
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, scope: Any, receive: Any) -> bytes:
         """Raises _TooLong as soon as that is known."""
-        most, pieces, length = self._settings.body, [], 0
-        told = request.headers.get("content-length", "0")
+        most, body = self._settings.body, bytearray()
+        told = _header(scope, b"content-length")
         if told.isdecimal() and int(told[:20]) > most:
             raise _TooLong(f"a body of more than {most} octets")
-        async for piece in request.stream():
-            pieces.append(piece)
-            length += len(piece)
-            if length > most:
+        while True:
+            event = await receive()
+            if event["type"] == "http.disconnect":
+                raise _Gone
+            body += event.get("body", b"")
+            if len(body) > most:
                 raise _TooLong(f"a body of more than {most} octets")
-        return b"".join(pieces)
+            if not event.get("more_body"):
+                return bytes(body)
 
-    async def _refuse(self, request: Request, form: Format, error: NotTaken) -> Response:
-        address = address_of(request.scope, self._settings.proxies)
-        path, more = request.url.path[:80], {}
+    async def _refuse(self, path: str, address: str, form: Format, error: NotTaken) -> _Answer:
+        more = {}
         if isinstance(error, _LockedOut):
             metrics.count("refused", "locked_out")
-            more = {"Retry-After": str(int(self._settings.lockout) + 1)}
+            more = {"retry-after": str(int(self._settings.lockout) + 1)}
         elif isinstance(error, _Denied):
             metrics.count("refused", "denied")
             if self._attempts.wrong("", address, self._clock()):
@@ -156,10 +160,26 @@ class ProviderDoor:
         else:
             metrics.count("malformed", f"mo_{form.name}")
             _log.info("refused", path=path, address=address, why=str(error))
-        return _say(form.failed, str(error), error.status, more)
+            more = {"allow": ", ".join(_METHODS)} if isinstance(error, _Method) else more
+        return error.status, f"{form.failed} {error}", more
 
 
 _Take = Callable[[Origin, Format, Call], Awaitable[None]]
+_Answer = tuple[int, str, Mapping[str, str]]
+_METHODS: Final = ("GET", "HEAD", "POST")
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+def _place(path: str) -> tuple[str, str]:
+    """`/mo/NAME` → mo, NAME."""
+    if path == DELIVER:
+        return "mo", ""
+    _, kind, name = (*path.split("/", 2), "", "")[:3]
+    return (kind, name) if name else ("", "")
+
+
+def _header(scope: Any, name: bytes) -> str:
+    return next((str(value, "latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def _format(origin: Origin | None) -> Format | None:
@@ -181,8 +201,3 @@ def _proven(origin: Origin, form: Format, call: Call, address: str) -> bool:
 
 def _same(told: str, known: str) -> bool:
     return hmac.compare_digest(told.encode("utf-8", "replace"), known.encode("utf-8", "replace"))
-
-
-def _say(word: str, why: str = "", status: int = 200, more: Mapping[str, str] | None = None) -> Response:
-    text = f"{word} {why}".rstrip() + "\n"
-    return Response(text, status, {"Cache-Control": "no-store", **(more or {})}, "text/plain")
