@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from voipsms import stop_words
 from voipsms.directory import Account, Directory
 from voipsms.errors import StoreError
 from voipsms.log import get_logger
@@ -98,9 +99,9 @@ class Belonging:
         return tuple(account.id for account in people or accounts)
 
     async def _ask_back(self, incoming: Incoming, rivals: Sequence[UserId], window: int) -> None:
-        """Once in a window; billed to who wrote last."""
+        """Once in a window; billed to who wrote last. STOP and the like are answered as what they are."""
         text = self._settings().smsreceive_conflict
-        if not text or not self._automatic.answerable(incoming):
+        if not text or stop_words.read(incoming.text) or not self._automatic.answerable(incoming):
             return
         phone, now = incoming.source, now_millis()
         if await self._run(lambda db: tell_conflict(db, phone, now, window)):

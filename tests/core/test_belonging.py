@@ -205,8 +205,8 @@ async def test_one_question_back_across_processes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [(GlobalSettings(smsreceive_conflict=""), "Hello"), (GlobalSettings(), "Undeliverable: Hello"),
-     (GlobalSettings(), f"> {CONFLICT}")],
-    ids=["no text", "a program's", "our own"],
+     (GlobalSettings(), f"> {CONFLICT}"), (GlobalSettings(), "Stop!")],
+    ids=["no text", "a program's", "our own", "STOP"],
 )  # fmt: skip
 async def test_no_question_back(tmp_path: Path, settings: GlobalSettings, text: str) -> None:
     async with place(tmp_path, settings) as (at, belonging):
