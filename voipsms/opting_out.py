@@ -233,7 +233,7 @@ class OptingOut:
 def _is_lifted(stop: Stop, belongs: Belongs, number: str) -> bool:
     """By a text to that number: on a shared one, only what has its keyword (§10.1.2)."""
     if stop.user_id == NOBODY:
-        return bool(stop.sender) and covers(stop.sender, number)  # what the operator forbids stays forbidden
+        return covers(stop.sender, number)  # not '', which is the operator's: what that forbids stays forbidden
     if belongs.user_id not in (None, stop.user_id):
         return False
     if not stop.sender:

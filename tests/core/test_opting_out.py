@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 
 from tests.core.house import NUMBER, House, house
 from tests.core.stage import Carrier
+from tests.core.world import message
 from voipsms.automatic import Automatic
 from voipsms.errors import NoCredit, OptedOut, StoreError
 from voipsms.model import (
@@ -32,6 +33,7 @@ from voipsms.model import (
 from voipsms.opting_out import AGAIN, HOUR, OptingOut
 from voipsms.settings import GlobalSettings
 from voipsms.store.accounts import NewUser, add_user
+from voipsms.store.database import Database
 from voipsms.store.ids import now_millis
 from voipsms.store.reader import Reader
 from voipsms.values import replace
@@ -156,6 +158,10 @@ async def test_a_number_that_several_use_is_stopped_for_one(desk: Desk) -> None:
     assert desk.at.rows("tb_stops", "number, user_id, sender, keyword") == [(PHONE, desk.user(), CODE, "")]
     assert await desk.is_refused(CODE)
     assert not await desk.is_refused(CODE, "bob")
+    await desk.say("hello", CODE, belongs=Belongs(desk.user("bob"), ""))
+    assert await desk.is_refused(CODE), "it is bob whom that text welcomes"
+    await desk.say("hello", CODE, belongs=Belongs(None))
+    assert not await desk.is_refused(CODE), "since alice couldn't write, the window has passed"
 
 
 @pytest.mark.parametrize("word", ["STOP ALL", "stop stop"])
@@ -187,6 +193,9 @@ async def test_a_tagged_range_is_one_number(desk: Desk) -> None:
     assert [refused(PHONE, sender, desk.user("bob")) for sender in senders] == [True, True, True, False, False, False]
     await desk.say("hi", "4477712345671", belongs=belongs)
     assert not refused(PHONE, "447771234567", desk.user("bob"))
+    desk.clock.pass_(HOURS)
+    await desk.opting_out.sweep()
+    assert (desk.sent(), desk.waiting()) == ([], 0), "it was another number of the range that STOP went to"
 
 
 SHARED: list[tuple[str, str, str, bool]] = [  # said with it, by keyword, and whether alice's are still refused
@@ -341,10 +350,31 @@ async def test_who_is_back_is_not_told_of_the_end(desk: Desk) -> None:
     desk.clock.pass_(HOURS)
     await desk.opting_out.sweep()
     assert desk.sent() == []
+    for n in range(2):
+        await desk.say("STOP")
+        desk.clock.pass_(HOURS)
+        await desk.opting_out.sweep()
+        assert len(desk.sent()) == n + 1
+        await desk.say("hello")
+
+
+async def test_the_users_own_is_under_way_when_ours_is_due(desk: Desk) -> None:
     await desk.say("STOP")
-    desk.clock.pass_(HOURS)
+    desk.clock.pass_(HOURS - 1)
+    under_way = message(target=PHONE, sender=NUMBER, user_id=desk.user())
+    assert await desk.opting_out.confirms(under_way)
+    desk.clock.pass_(1)
     await desk.opting_out.sweep()
-    assert len(desk.sent()) == 1
+    assert (desk.sent(), desk.waiting()) == ([], 1)
+    desk.clock.pass_(HOUR)  # it came to nothing
+    await desk.opting_out.sweep()
+    assert (len(desk.sent()), desk.waiting()) == (1, 0)
+
+
+async def test_who_has_no_money_hears_of_the_opt_out(desk: Desk) -> None:
+    await desk.say("STOP")
+    desk.at.directory.by_name["alice"].balance = Micros(0)
+    assert await desk.is_refused()
 
 
 async def test_no_time_for_it(tmp_path: Path) -> None:
@@ -448,6 +478,32 @@ async def test_the_other_process_knows(tmp_path: Path) -> None:
         await two.say("hello")
         await one.opting_out.look()
         assert not await one.is_refused()
+
+
+async def test_what_is_committed_late_is_seen(tmp_path: Path) -> None:
+    clock = Clock()
+    async with process(tmp_path, clock) as one, process(tmp_path, clock) as two:
+        clock.pass_(5000)
+        await two.opting_out.look()
+        await one.say("STOP")  # its ids are 5 s older than that look
+        await two.opting_out.look()
+        assert two.at.directory.is_opted_out(PHONE, NUMBER, two.user())
+
+
+async def test_a_stop_amid_a_look(desk: Desk) -> None:
+    """What the look has read of that phone is old by then."""
+    await desk.say("STOP")
+    await desk.say("hello")
+    read = desk.opting_out._reader.run
+
+    async def slow(work: Callable[[Database], object]) -> object:
+        found = await read(work)
+        await desk.say("STOP")
+        return found
+
+    desk.opting_out._reader.run = slow  # type: ignore[assignment, method-assign]
+    await desk.opting_out.look()
+    assert desk.at.directory.is_opted_out(PHONE, NUMBER, desk.user())
 
 
 async def test_a_process_that_ends_amid_a_confirmation(tmp_path: Path) -> None:

@@ -77,6 +77,10 @@ async def test_only_a_hash_is_kept(desk: Desk) -> None:
         await other.check(PHONE, desk.code(), ADDRESS)
 
 
+async def test_equal_codes_have_other_hashes(desk: Desk) -> None:
+    assert len({desk.verifying._hash(name, "123456") for name in ("a", "b")}) == 2
+
+
 async def test_by_its_id(desk: Desk) -> None:
     started = await desk.start()
     with pytest.raises(WrongCode):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from functools import partial
 
@@ -86,6 +87,20 @@ def test_two_processes_count_together(house: House, other: House) -> None:
 
     at_once(lambda: ask(house, "abc"), lambda: ask(other, "def"))
     assert sorted(added) == [False, False, False, False, True, True]
+
+
+def test_one_process_counts_while_the_other_waits(house: House, other: House) -> None:
+    added: list[bool] = []
+    asking = threading.Thread(target=lambda: added.append(again(lambda: add(other, "c"))))
+    with house.db.transaction():
+        for name in "ab":
+            code = Code(name * 32, PHONE, ADDRESS, "f" * 64, NOW, LATER)
+            assert codes.add(house.db, code, Millis(0), 2, 3)
+        asking.start()
+        asking.join(0.3)  # it can't be done
+        assert added == []
+    asking.join(10)
+    assert added == [False]
 
 
 def test_two_processes_try_together(house: House, other: House) -> None:
