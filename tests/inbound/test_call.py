@@ -77,7 +77,8 @@ def test_what_is_no_call(kind: str, body: bytes, error: type[Malformed]) -> None
 def test_a_parameter_given_twice_or_not_at_all() -> None:
     call = by_get("a=1&A=2&b=3&c=4")
     assert (call.needed("b"), call.octets("x", "C"), call.octets("x"), call.word("x")) == (b"3", b"4", None, "")
-    for wrong in (("a",), ("b", "c"), ("x",)):
+    assert (call.needed("b", "c"), call.needed("b", "a")) == (b"3", b"3")
+    for wrong in (("a",), ("a", "b"), ("x",)):
         with pytest.raises(Malformed):
             call.needed(*wrong)
 

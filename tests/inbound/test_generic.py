@@ -106,6 +106,7 @@ def test_any_setting_finds_a_text_or_nothing(spec: str, whole: str) -> None:
         ("message_id=a1&state=Failed&err=27&to=361&from=362",
          Receipt(GATEWAY, "a1", State.UNDELIVERABLE, "27", "", "362", "361")),
         ("mess_id=a1&status=5", Receipt(GATEWAY, "a1", State.UNDELIVERABLE)),
+        ("id=99&msgid=a1&status=DELIVRD&state=9&err=0&error=x", Receipt(GATEWAY, "a1", State.DELIVERED)),
         ("messageid=a1&status=buffered", Receipt(GATEWAY, "a1", State.ENROUTE)),
     ],
 )  # fmt: skip
@@ -115,8 +116,8 @@ def test_receipts(query: str, found: Receipt) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["status=DELIVRD", "id=&status=DELIVRD", "id=a1", "id=a1&status=", "id=a1&status=purple", "id=a1&msgid=a2&status=2",
-     "id=a1&status=2&state=2"],
+    ["status=DELIVRD", "id=&status=DELIVRD", "id=a1", "id=a1&status=", "id=a1&status=purple", "id=a1&id=a2&status=2",
+     "id=a1&status=2&status=2"],
 )  # fmt: skip
 def test_bad_receipts(query: str) -> None:
     with pytest.raises(Malformed):

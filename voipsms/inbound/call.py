@@ -66,12 +66,14 @@ class Call(Value, frozen=True):
     unicode: bool = False
 
     def octets(self, *names: str) -> bytes | None:
-        """The value of the parameter that has one of these names; None: there is none. Raises Malformed where there
-        are two."""
-        found = [(name, value) for name in names for value in self.parameters.get(name.lower(), ())]
-        if len(found) > 1:
-            raise Malformed(f"{found[0][0]} is given twice")
-        return found[0][1] if found else None
+        """The value of the first of these that is there; None: none is. Raises Malformed where it is given twice."""
+        for name in names:
+            values = self.parameters.get(name.lower(), ())
+            if len(values) > 1:
+                raise Malformed(f"{name} is given twice")
+            if values:
+                return values[0]
+        return None
 
     def needed(self, *names: str) -> bytes:
         """As `octets`. Raises Malformed where there is none, too."""

@@ -9,6 +9,7 @@ from voipsms.inbound.call import Call, Malformed, Origin, bounded, identity, num
 from voipsms.model import Inbound, Receipt, State
 from voipsms.sms.receipt import read_state
 
+LONGEST_WORD: Final = 64  # characters of a state
 _IDS: Final = ("msgid", "messageid", "message_id", "smsid", "moMsgId")  # `id` alone may be anything
 _RECEIPT_IDS: Final = (*_IDS, "id", "mess_id")
 _STATES: Final = ("status", "state", "stat", "dlr_status", "delivery_status", "messagestatus")
@@ -47,9 +48,6 @@ def receipt(origin: Origin, call: Call) -> Receipt:
         raise Malformed("status is not a word that is known here")
     error = "" if state is State.DELIVERED else call.word(*_ERRORS)
     return Receipt(origin.gateway_id, provider_id, state, error, "", call.word(*_SENDERS), call.word(*_TARGETS))
-
-
-LONGEST_WORD: Final = 64
 
 
 def find(spec: str, call: Call, name: str) -> str:
