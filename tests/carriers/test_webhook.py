@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tests.carriers.deliveries import delivery, user
 from tests.carriers.hook import Hook
 from tests.connectors.http_rig import closed_port
+from tests.connectors.provider import Provider
+from tests.peers import certificates
 from voipsms.carriers import hook_json
 from voipsms.carriers.clickatell import FORM, mo_form, mo_soap, mo_xml, receipt_form, routo_receipt_form
 from voipsms.carriers.port import NotCarried
@@ -137,6 +141,18 @@ async def test_nobody_there(carrier: WebhookCarrier) -> None:
     assert (error.lasting, error.after) == (False, None)
     assert f"127.0.0.1:{port}" in error.why
     assert "hush" not in error.why
+
+
+async def test_a_certificate_must_be_valid(carrier: WebhookCarrier, tmp_path: Path) -> None:
+    shown = certificates.server(tmp_path, certificates.authority(tmp_path), "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown.certificate, shown.key)
+    provider = Provider()
+    await provider.start(context)
+    error = await refusal(carrier, delivery(), hook=f"https://127.0.0.1:{provider.port}/ok")
+    await provider.stop()
+    assert "certificate verify failed" in error.why
+    assert (error.lasting, provider.requests) == (False, [])
 
 
 async def test_silence_ends(hook: Hook) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -64,6 +65,7 @@ def _writer(delivery: Delivery, reach: Reach) -> Write:
     return _TEXTS[reach.hook_format]
 
 
+@lru_cache(maxsize=1000)
 def is_hook(url: str) -> bool:
     """An http(s) address of ASCII characters that may stand in a request's first line."""
     try:
