@@ -50,6 +50,8 @@ from voipsms.values import Value, replace
 MOST = 5000  # texts in memory that are not settled; beyond, providers have to keep theirs
 LOOK, HELD = 0.5, 2.0  # seconds between two looks at what nobody works on and what is late, and at what is held
 DRAIN = 5.0  # seconds that a stop waits for what is under way
+RECALL = Millis(60_000)  # the same text by HTTP once more, without an id: Routo tries 3 times more at once (§7.1)
+SMPP = "smpp"  # the door whose providers repeat nothing at once
 NOBODY = UserId(0)
 
 log = get_logger("receiving")
@@ -135,7 +137,8 @@ class Receiving:
             target=_number(inbound.target, country, table.NUMBER),
         )  # fmt: skip
         again = gateway is not None and gateway.inbound_repeats
-        return Receive(told, self._wait(), _key(inbound), door, again)
+        recall = door != SMPP and inbound.total == 1 and not inbound.provider_id and not again
+        return Receive(told, RECALL if recall else self._wait(), _key(inbound), door, again, recall)
 
     def _wait(self) -> Millis:
         return Millis(round(self._settings().smsreceive_parts * 1000))

@@ -63,11 +63,12 @@ class Rig:
         self.rule: Callable[[Incoming], Ruled] = Ruled
         self.rivals: tuple[UserId, ...] = ()
         self.broken = ""
+        self.gateway = GatewaySettings(name="carrier")
         self.receiving = self.another()
 
     def another(self) -> Receiving:
         """As after a restart."""
-        gateways = {GATEWAY: GatewaySettings(name="carrier")}
+        gateways = {GATEWAY: self.gateway}
         return Receiving(
             self.home.journal, self.reader, self.home.directory, self.home.ids, gateways, lambda: self.settings,
             lambda incoming: self.rule(incoming), self.whose, self.words, self.address, self.outbox.extend, self.start,
@@ -152,6 +153,18 @@ async def test_a_repeat_is_answered_and_stored_once(tmp_path: Path) -> None:
         assert [await made.take(provider_id="mo1") for _ in range(2)] == [True, False]
         assert await made.take(provider_id="mo2")
         assert len(made.messages()) == len(made.outbox) == 2
+
+
+@pytest.mark.parametrize("door, trackers, count", [("http", False, 2), ("http", True, 4), ("smpp", False, 4)])
+async def test_the_same_text_without_an_id(tmp_path: Path, door: str, trackers: bool, count: int) -> None:
+    """By HTTP it is a provider's second attempt, but for gateways of which the operator says otherwise."""
+    async with rig(tmp_path) as made:
+        made.gateway = GatewaySettings(name="carrier", inbound_repeats=trackers)
+        made.receiving = made.another()
+        for text in ("same", "same", "other", "other"):
+            await made.receiving.take(Inbound(GATEWAY, PHONE, NUMBER, text), door)
+        await made.quiet()
+        assert len(made.messages()) == count
 
 
 @pytest.mark.parametrize("source, target", [

@@ -136,6 +136,18 @@ def test_what_is_too_long_for_a_column_is_cut(house: House, told: str, text: str
     assert house.commit(settlement(house, arrival)).results == [True]
 
 
+def test_a_text_that_is_recalled(house: House) -> None:
+    same, other = inbound(house, "same"), inbound(house, "other")
+    fresh = [receive(house, told, recall=True)[0].fresh for told in (same, same, other, other, same)]
+    assert fresh == [True, False, True, False, True]
+    assert waiting(house) == ["same", "other", "same"]
+
+
+def test_a_text_that_was_recalled_long_enough(house: House) -> None:
+    received = [receive(house, inbound(house), recall=True, wait=Millis(-1))[0] for _ in range(2)]
+    assert texts(received) == [("hello", True)] * 2
+
+
 # -- parts
 
 

@@ -129,7 +129,8 @@ class Hear(Value, frozen=True):
 class Receive(Value, frozen=True):
     """A text from a phone, or a part of one, with numbers as tables have them; its result is a Received.
 
-    A known key makes it a repeat. Parts wait for each other so long; `again`: what has no key is never a repeat.
+    A known key makes it a repeat. Parts wait for each other so long, and are known as repeats for as long; where
+    `recall` is set so is a whole text. `again`: what has no key is never a repeat.
     """
 
     inbound: Inbound
@@ -137,6 +138,7 @@ class Receive(Value, frozen=True):
     key: bytes = b""
     door: str = "smpp"
     again: bool = False
+    recall: bool = False
 
 
 class Arrival(Value, frozen=True):

@@ -46,7 +46,7 @@ class Arrivals:
     def look(self, entries: Iterable[Entry]) -> None:
         parts, wanted = [], []
         for entry in entries:
-            if isinstance(entry, Receive) and entry.inbound.total > 1:
+            if isinstance(entry, Receive) and (entry.inbound.total > 1 or entry.recall):
                 parts.append(entry.inbound)
             elif isinstance(entry, Settle):
                 wanted.append((entry.message.id, self.node))
@@ -56,7 +56,7 @@ class Arrivals:
             self.ours = {row[0] for row in self.db.read_batch("find_inbound", sorted(wanted))}
 
     def receive(self, entry: Receive) -> Received:
-        if entry.inbound.total == 1:
+        if entry.inbound.total == 1 and not entry.recall:
             return Received(True, (self._arrive(Whole(entry.inbound, entry.door)),))
         wholes = self.joining.take(entry.inbound, entry.door, entry.wait, again=entry.again)
         return Received(wholes is not None, tuple(map(self._arrive, wholes or ())))
