@@ -129,7 +129,11 @@ class ProviderDoor:
         if not _proven(origin, form, call, address):
             raise _Denied("not allowed")
         self._attempts.right("", address)
-        await take(origin, form, call)
+        try:
+            await take(origin, form, call)
+        except NotTaken as error:  # of those that nobody believes the count is enough
+            _log.info("refused", gateway=origin.gateway.name, address=address, why=str(error))
+            raise
 
     async def _body(self, scope: Any, receive: Any) -> bytes:
         """Raises _TooLong as soon as that is known."""
@@ -159,7 +163,6 @@ class ProviderDoor:
             await asyncio.sleep(PENALTY)
         else:
             metrics.count("malformed", f"mo_{form.name}")
-            _log.info("refused", path=path, address=address, why=str(error))
             more = {"allow": ", ".join(_METHODS)} if isinstance(error, _Method) else more
         return error.status, f"{form.failed} {error}", more
 
