@@ -56,7 +56,13 @@ def test_a_receipt() -> None:
 
 @pytest.mark.parametrize(
     ("fields", "further"),
-    [((), {}), ((("state", "ENROUTE"),), {"state": "ENROUTE"})],
+    [
+        ((), {}),
+        (
+            (("notice", "warning"), ("state", "ENROUTE"), ("sender", "36209999999"), ("other", "x")),
+            {"notice": "warning", "state": "ENROUTE", "sender": "36209999999"},
+        ),
+    ],
     ids=["of nothing", "of a message"],
 )
 def test_a_notice(fields: tuple[tuple[str, str], ...], further: dict[str, str]) -> None:

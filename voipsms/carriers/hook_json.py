@@ -56,7 +56,7 @@ def _of_receipt(delivery: Delivery, fields: dict[str, str]) -> dict[str, object]
 
 
 def _of_notice(delivery: Delivery, fields: dict[str, str]) -> dict[str, object]:
-    return {"state": state_of(delivery)} if "state" in fields else {}
+    return {name: fields[name] for name in ("notice", "state", "sender") if name in fields}
 
 
 _FURTHER: Final = {Subject.TEXT: _of_text, Subject.RECEIPT: _of_receipt, Subject.NOTICE: _of_notice}
