@@ -277,7 +277,7 @@ class Gateway:
         self.access = Access(self.directory, self.config.http)
         self._stack.callback(self.access.close)
         self._mizu = MizuApi(
-            self.access, self.intake, self.directory, self.journal, outcomes, self.config.http
+            self.access, self.intake, self.directory, self.journal, self._reader, outcomes, self.config.http
         )  # fmt: skip
         server = WebServer(build(self._parts, paths=dict.fromkeys(PATHS, self._mizu)), self.config.http.listen)
         await server.start()

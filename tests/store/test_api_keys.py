@@ -59,6 +59,7 @@ def test_each_is_renewed_by_itself(house: House, first: bool) -> None:
 
 
 @pytest.mark.parametrize("make", [new_secret, new_bearer, new_keys], ids=["secret", "key", "both"])
-def test_who_is_nobody_gets_none(house: House, make: Callable[[Database, str], str]) -> None:
-    with pytest.raises(AccountError, match="there is no user 'nobody'"):
-        renewed(house, make, "nobody")
+@pytest.mark.parametrize("name", ["nobody", "smsc"], ids=["nobody", "a gateway"])
+def test_who_is_no_user_gets_none(house: House, make: Callable[[Database, str], str], name: str) -> None:
+    with pytest.raises(AccountError, match=f"there is no user '{name}'"):
+        renewed(house, make, name)

@@ -113,7 +113,7 @@ async def desk(
         access, reader = Access(at.directory, http), Reader(at.db.engine)
         outcomes, phones = Outcomes(reader), Phones()
         looking = asyncio.create_task(outcomes.run())
-        api = MizuApi(access, at.intake, at.directory, at.journal, outcomes, http, phones)
+        api = MizuApi(access, at.intake, at.directory, at.journal, reader, outcomes, http, phones)
         try:
             yield Desk(at, api, access, phones, secrets, itertools.count(1))
         finally:

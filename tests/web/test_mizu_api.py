@@ -10,12 +10,15 @@ import pytest
 from tests.core.house import NUMBER
 from tests.core.stage import Carrier, until
 from tests.core.world import MOBILE
+from tests.web.conftest import Serve
 from tests.web.mizu import AUTHKEY, FORM, HOME, JSON, PASSWORD, Desk, desk
 from voipsms.errors import StoreError, SubmitRefused
-from voipsms.model import Part, State, Submitted
+from voipsms.model import Micros, Part, State, Submitted
 from voipsms.networks import read_networks
 from voipsms.settings import GlobalSettings, HttpSettings
-from voipsms.web import access
+from voipsms.store.accounts import credit_user
+from voipsms.web import access, server
+from voipsms.web.app import build
 
 OTHER = "36301112299"
 SEND = {"anum": NUMBER, "bnum": MOBILE, "message": "Hi"}
@@ -188,6 +191,18 @@ async def test_the_store_is_away(at: Desk) -> None:
     assert [answer.partition(" ")[2].partition(" ")[0] for answer in answers] == ["unavailable"] * 2
 
 
+async def test_a_request_that_never_ends(at: Desk, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SLOWEST_REQUEST", 0.1)
+    started = await serve(build(dict, paths={"/mvapireq/": at.api}))
+    body = urlencode({"apientry": "sendsms", **at.signed(), **SEND}).encode()
+    reader, writer = await asyncio.open_connection("127.0.0.1", started.port)
+    writer.write(b"POST /mvapireq/ HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + body)
+    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 408 ")
+    writer.close()
+    await writer.wait_closed()
+    assert at.house.rows("tb_messages") == []
+
+
 # -- once
 
 
@@ -275,6 +290,12 @@ async def test_many_wait_at_once(at: Desk) -> None:
 
 async def test_balance(at: Desk) -> None:
     assert await at.asks("balance") == "OK 1.00 EUR"
+
+
+async def test_balance_is_what_other_processes_left(at: Desk) -> None:
+    with at.house.db.transaction():
+        credit_user(at.house.db, at.house.ids, "alice", Micros(-250_000))
+    assert await at.asks("balance") == "OK 0.75 EUR"
 
 
 @pytest.mark.parametrize(

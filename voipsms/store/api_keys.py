@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from voipsms.model import UserId
-from voipsms.store.accounts import user_id
+from voipsms.model import UserId, UserType
+from voipsms.store.accounts import AccountError
 from voipsms.store.database import Database
 from voipsms.values import Value
 
@@ -39,12 +39,12 @@ def read_keys(rows: Iterable[tuple[Any, ...]]) -> dict[UserId, Keys]:
 
 def new_keys(db: Database, name: str) -> tuple[str, str]:
     """A new secret and a new bearer key; those before hold no more. Inside a transaction. Raises AccountError."""
-    return _put(db, user_id(db, name), secrets.token_hex(_SECRET), secrets.token_urlsafe(_BEARER))
+    return _put(db, _user(db, name), secrets.token_hex(_SECRET), secrets.token_urlsafe(_BEARER))
 
 
 def new_secret(db: Database, name: str) -> str:
     """As `new_keys`; the bearer key stays."""
-    user, secret = user_id(db, name), secrets.token_hex(_SECRET)
+    user, secret = _user(db, name), secrets.token_hex(_SECRET)
     if db.write("update_secret", user_id=user, secret=secret):
         db.write("bump_revision")
         return secret
@@ -53,11 +53,18 @@ def new_secret(db: Database, name: str) -> str:
 
 def new_bearer(db: Database, name: str) -> str:
     """As `new_keys`; the secret stays."""
-    user, bearer = user_id(db, name), secrets.token_urlsafe(_BEARER)
+    user, bearer = _user(db, name), secrets.token_urlsafe(_BEARER)
     if db.write("update_bearer", user_id=user, bearer=hashed(bearer)):
         db.write("bump_revision")
         return bearer
     return _put(db, user, secrets.token_hex(_SECRET), bearer)[1]
+
+
+def _user(db: Database, name: str) -> UserId:
+    rows = db.read("user_by_name", username=name)
+    if not rows or rows[0][3] == UserType.SMSGW:
+        raise AccountError(f"there is no user {name!r}")
+    return UserId(rows[0][0])
 
 
 def _put(db: Database, user: UserId, secret: str, bearer: str) -> tuple[str, str]:

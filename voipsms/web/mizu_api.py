@@ -24,6 +24,7 @@ from voipsms.sms.numbers import Kind, read_number
 from voipsms.store.entries import Remember
 from voipsms.store.ids import now_millis
 from voipsms.store.journal import Journal
+from voipsms.store.reader import Reader
 from voipsms.tariffs import price
 from voipsms.values import Value
 from voipsms.web.access import Access, Credentials, Denied
@@ -75,6 +76,7 @@ class MizuApi:
         intake: Intake,
         directory: Directory,
         journal: Journal,
+        reader: Reader,
         outcomes: Outcomes,
         settings: HttpSettings,
         receives: Receives | None = None,
@@ -83,6 +85,7 @@ class MizuApi:
         self._intake = intake
         self._directory = directory
         self._journal = journal
+        self._reader = reader
         self._outcomes = outcomes
         self._receives = receives
         self.settings = settings
@@ -193,9 +196,12 @@ class MizuApi:
     # -- asking
 
     async def _balance(self, asked: _Asked) -> str:
+        """As the tables have it: other processes spend, too."""
         if asked.once:
             await self._spend(asked.once)
-        return f"OK {decimal(asked.account.balance)} {asked.account.currency}"
+        rows = await self._reader.run(lambda db: db.read("user_by_name", username=asked.account.name))
+        _, balance, currency, _ = rows[0]
+        return f"OK {decimal(balance)} {currency}"
 
     async def _rating(self, asked: _Asked) -> str:
         """What a message (with smsbilling=part: each of its parts) costs, and the prefix whose price that is."""
