@@ -794,3 +794,7 @@ WHERE id IN (
         LIMIT 500
     ) AS page
 );
+
+-- name: story_outbox
+-- What is still to be given to somebody.
+SELECT subject, channel, attempt, due, error, created FROM tb_outbox WHERE message_id = :id AND stage = 0 ORDER BY id;

@@ -18,7 +18,7 @@ from tests.web.rest_rig import Api, api
 from voipsms.settings import Listen
 from voipsms.web.server import WebServer
 
-EXAMPLES = 40  # an operation
+EXAMPLES = 40  # an operation, and kind of case
 
 
 class Served:

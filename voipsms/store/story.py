@@ -108,6 +108,7 @@ def _events(db: Database, story: Story) -> Iterator[Event]:
     yield from kept
     yield from _beginning(story)
     yield from map(_movement, db.read("story_movements", id=story.message.id))
+    yield from map(_delivery, db.read("story_outbox", id=story.message.id))
     if story.state is not State.QUEUED:
         detail = ": ".join(filter(None, (story.reason, story.comment)))
         yield Event(story.changed, story.state, detail)
@@ -133,6 +134,13 @@ def _movement(row: Row) -> Event:
     user_id, user, kind, amount, created, comment, currency = row
     detail = f"{decimal(amount)} {currency} {user}" + (f": {comment}" if comment else "")
     return Event(Millis(created), kind, detail, UserId(user_id))
+
+
+def _delivery(row: Row) -> Event:
+    """One that is not over; tb_events has the others."""
+    subject, channel, attempt, due, error, created = row
+    failed = f", failed {attempt} times: {error}, again at {moment(due)}" if attempt else ""
+    return Event(Millis(created), "delivery", f"{subject} by {channel} to be delivered{failed}")
 
 
 def _parts(story: Story, taken: Millis) -> Iterator[Event]:

@@ -52,6 +52,7 @@ def rest(
         title="voipsms", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json",
         description="Messages, their stories, CDRs and money. Errors are problem objects (RFC 9457).",
         servers=[{"url": PREFIX}], root_path_in_servers=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )  # fmt: skip
     for kind, answered in _HANDLERS.items():
         app.add_exception_handler(kind, answered)
