@@ -42,13 +42,14 @@ from voipsms.sms import gsm0338
 from voipsms.sms.numbers import read_number
 from voipsms.store import inbound as table
 from voipsms.store.entries import Arrival, Receive, Received, Settle
-from voipsms.store.ids import IdSource
+from voipsms.store.ids import IdSource, first_id, now_millis
 from voipsms.store.journal import Journal
 from voipsms.store.reader import Reader
 from voipsms.values import Value, replace
 
 MOST = 5000  # texts in memory that are not settled; beyond, providers have to keep theirs
 LOOK, HELD = 0.5, 2.0  # seconds between two looks at what nobody works on and what is late, and at what is held
+STRAY = 10_000  # milliseconds after which work of ours that isn't in memory has been forgotten
 DRAIN = 5.0  # seconds that a stop waits for what is under way
 RECALL = Millis(60_000)  # the same text by HTTP once more, without an id: Routo tries 3 times more at once (§7.1)
 SMPP = "smpp"  # the door whose providers repeat nothing at once
@@ -111,7 +112,7 @@ class Receiving:
         self._open: dict[int, asyncio.Task[None]] = {}  # by the text's id
         self._holding: set[UserId] = set()  # users of whom texts are held
         self._paid = asyncio.Event()  # somebody of them has got money
-        self._started = False
+        self._born = ids.next()  # what is this node's and older was left behind by another process
 
     def __len__(self) -> int:
         """Texts in memory that are not settled."""
@@ -228,8 +229,13 @@ class Receiving:
 
     def paid(self, users: Iterable[UserId]) -> None:
         """The balances of these have changed."""
-        if self._holding and not self._holding.isdisjoint(users):
+        if self._holding and any(self._can_pay(user) for user in self._holding.intersection(users)):
             self._paid.set()
+
+    def _can_pay(self, user: UserId) -> bool:
+        """For one text. What is held of an account that is gone is nobody's."""
+        account = self._directory.by_id.get(user)
+        return account is None or (account.enabled and account.affords(price_of_one(self._settings())))
 
     async def run(self) -> None:
         due: dict[Callable[[], object], float] = {}
@@ -265,10 +271,9 @@ class Receiving:
         """What no living process has. Raises StoreError."""
         if len(self._open) >= MOST:
             return
-        known = set(self._open)
-        work = partial(table.claim, node=self._ids.node, started=self._started)
-        arrivals = [one for one in await self._journal.run(work) if one.incoming.id not in known]
-        self._started = True
+        before = max(self._born, first_id(Millis(now_millis() - STRAY)))
+        work = partial(table.claim, node=self._ids.node, before=before)
+        arrivals = [one for one in await self._journal.run(work) if one.incoming.id not in self._open]
         if arrivals:
             log.info("took over texts from phones that nobody had settled", texts=len(arrivals))
         self._begin(arrivals)
@@ -279,14 +284,15 @@ class Receiving:
         before = set(self._holding)
         users = set(await self._reader.run(table.held_users))
         self._holding = users | (self._holding - before)
-        for user in users:
-            account = self._directory.by_id.get(user)
-            if account is None or (account.enabled and account.affords(price_of_one(self._settings()))):
-                await self._release(user)
+        for user in filter(self._can_pay, users):
+            await self._release(user)
 
     async def _release(self, user: UserId) -> None:
+        account = self._directory.by_id.get(user)
         while arrivals := await self._reader.run(partial(table.held, user_id=user)):
             for arrival in arrivals:
+                if account is not None and not account.affords(price_of(arrival.incoming, self._settings())):
+                    return
                 if not await self.settle(arrival):
                     return
         self._holding.discard(user)

@@ -103,7 +103,7 @@ def test_a_whole_text_is_kept_as_it_came(house: House) -> None:
 def taken_over(house: House) -> list[Arrival]:
     """What the next holder of the node's number finds."""
     with house.db.transaction():
-        return table.claim(house.db, house.node.number, started=False)
+        return table.claim(house.db, house.node.number, before=house.ids.next())
 
 
 def test_octets_are_kept(house: House) -> None:
@@ -318,7 +318,7 @@ def test_work_of_a_dead_process_is_taken_over_once(house: House) -> None:
 
 def claimed(house: House) -> list[Arrival]:
     with house.db.transaction():
-        return table.claim(house.db, house.node.number, started=True)
+        return table.claim(house.db, house.node.number, before=0)
 
 
 # -- settled

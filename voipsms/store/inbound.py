@@ -12,7 +12,7 @@ from voipsms.sms.joining import join
 from voipsms.store.database import Database, Row
 from voipsms.store.deliveries import Deliveries
 from voipsms.store.entries import Arrival, Entry, Receive, Received, Settle
-from voipsms.store.ids import IdSource, first_id, now_millis
+from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.joining import Joining, Whole, time_out
 from voipsms.store.ledger import Ledger, Rows
 from voipsms.values import from_json, replace, to_json
@@ -22,7 +22,6 @@ MOST_OCTETS: Final = 32_767  # in hexadecimal a column's
 NUMBER: Final = 32
 SOURCE: Final = 64
 PROVIDER_ID: Final = 80
-STRAY: Final = 60_000  # milliseconds after which work of ours that isn't in memory has been forgotten
 _TAKEN = frozenset({State.QUEUED, State.DELIVERED, State.ACCEPTED})  # what is billed
 
 
@@ -173,14 +172,12 @@ def join_overdue(db: Database, ids: IdSource, node: int, wait: Millis) -> list[A
     return arrivals
 
 
-def claim(db: Database, node: int, *, started: bool) -> list[Arrival]:
-    """Takes up to 500 texts that no living process has; `started` False: those that an earlier holder of this node's
-    number left behind are among them at once."""
+def claim(db: Database, node: int, before: int) -> list[Arrival]:
+    """Takes up to 500 texts that no living process has, and finds those of this node with ids below `before`."""
     dead = db.read("dead_nodes", now=now_millis(), node=node)
     found = db.read_batch("unowned_inbound", [(0,), *dead])
     if found:
         db.write_batch("claim_inbound", [(message_id, owner, node) for message_id, owner in found])
-    before = first_id(Millis(now_millis() - STRAY if started else now_millis() + STRAY))
     found += db.read("strays_inbound", node=node, before=before)
     ids = sorted({row[0] for row in found})
     return [_read(row) for row in db.read_batch("load_inbound", [(i,) for i in ids], node=node)] if ids else []
