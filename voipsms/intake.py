@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from voipsms.accept import accept
+from voipsms.automatic import DOOR as AUTOMATIC
 from voipsms.directory import Account, Directory
 from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.errors import (
@@ -228,7 +229,7 @@ class Intake:
         if queue.keeps(message):
             queue.resume_later(outgoing, message.due)
             return Taken(message.id)
-        if self.settings.smsthread:
+        if self.settings.smsthread or message.door == AUTOMATIC:
             queue.add(outgoing, reserved=started)
             return Taken(message.id)
         outgoing.answered = asyncio.get_running_loop().create_future()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.house import NUMBER, House, house
-from tests.core.stage import Carrier
+from tests.core.stage import Carrier, until
 from tests.core.world import message
 from voipsms.automatic import Automatic
 from voipsms.errors import NoCredit, OptedOut, StoreError
@@ -102,11 +102,13 @@ def taken(part: Part) -> Submitted:
 
 
 @asynccontextmanager
-async def process(folder: Path, clock: Clock, settings: GlobalSettings | None = None) -> AsyncIterator[Desk]:
+async def process(
+    folder: Path, clock: Clock, settings: GlobalSettings | None = None, carrier: Carrier | None = None
+) -> AsyncIterator[Desk]:
     """bob, who has no number, writes from what he says; alice has a second one."""
     settings = settings or GlobalSettings()
     async with AsyncExitStack() as stack:
-        at = await stack.enter_async_context(house(folder, Carrier(taken, room=1000), settings))
+        at = await stack.enter_async_context(house(folder, carrier or Carrier(taken, room=1000), settings))
         if "bob" not in at.directory.by_name:
             with at.db.transaction():
                 add_user(at.db, at.ids, NewUser("bob", UserType.ENDUSER, "EUR"), Micros(1_000_000))
@@ -420,6 +422,17 @@ async def test_start_and_help(desk: Desk) -> None:
         (NUMBER, PHONE, f"Messages from {NUMBER}: send STOP to end them, START to get them again."),
     ]
     assert not await desk.is_refused()
+
+
+async def test_nobody_waits_for_the_provider_of_an_answer(tmp_path: Path) -> None:
+    settings = GlobalSettings(smsthread=0, smstimeout=60)
+    carrier = Carrier(lambda part: None)
+    async with process(tmp_path, Clock(), settings, carrier) as desk, asyncio.timeout(5):
+        await desk.say("HELP")
+        assert len(desk.sent()) == 1
+        await until(lambda: bool(carrier.open))
+        for answer in carrier.open.values():
+            answer.set_result(Submitted("p", State.ACCEPTED))
 
 
 async def test_an_answer_that_comes_back_is_not_answered(desk: Desk) -> None:
