@@ -202,6 +202,10 @@ FAULTS = {
         "[[rule]]\nname='a'\nthen=[{do='webhook',url='http://x.example/[tonumm]'}]\n", "rule 'a': webhook: ",
     ),
     "two of a name": ("[[rule]]\nname='a'\nthen=[{do='stop'}]\n" * 2, "rule 'a': there are two of this name"),
+    "forwarded to a gateway": (
+        "[[rule]]\nname='a'\nwhen=[{field='direction',is='in'}]\nthen=[{do='forward',user='default'}]\n",
+        "rule 'a': there is no user 'default'",
+    ),
 }  # fmt: skip
 
 
