@@ -33,6 +33,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "dispatch",
         "effects",
         "fitness",
+        "held",
         "intake",
         "lanes",
         "least_cost",

@@ -68,6 +68,18 @@ class Lanes:
         self._lines[line].clear()
         return behind
 
+    def drop(self) -> list[Delivery]:
+        """Takes out all that waits."""
+        waiting = [delivery for behind in self._lines.values() for delivery in behind]
+        idle = [line for lines in self._waiting.values() for line in lines]
+        for line in idle:
+            del self._lines[line]
+        for behind in self._lines.values():
+            behind.clear()
+        self._waiting.clear()
+        self._turns.clear()
+        return waiting
+
     def _wait(self, line: Line) -> None:
         user_id = line[0]
         if (waiting := self._waiting.get(user_id)) is not None:

@@ -16,6 +16,7 @@ from voipsms import metrics
 from voipsms.carriers.port import Carrier, NotCarried, Recipient
 from voipsms.directory import Directory
 from voipsms.errors import StoreError
+from voipsms.held import Held
 from voipsms.lanes import Lanes, line_of
 from voipsms.log import get_logger
 from voipsms.model import Channel, Delivery, DeliveryId, Millis, UserId
@@ -26,7 +27,7 @@ from voipsms.store.database import Database
 from voipsms.store.entries import Conclude, Defer, Divert, Post
 from voipsms.store.ids import now_millis
 from voipsms.store.journal import Journal
-from voipsms.store.outbox import PAGE, Line
+from voipsms.store.outbox import PAGE
 from voipsms.store.reader import Reader
 from voipsms.store.told import Asked
 from voipsms.values import replace
@@ -57,6 +58,7 @@ class Outbox:
         node: int,
         carriers: Mapping[Channel, Carrier],
         settings: Callable[[], GlobalSettings] = GlobalSettings,
+        phones: Callable[[], bool] = lambda: True,
         *,
         most: int = MOST,
         most_each: int = MOST_EACH,
@@ -69,6 +71,7 @@ class Outbox:
         self._node = node
         self._carriers = carriers
         self._settings = settings
+        self._phones = phones  # whether chat goes anywhere
         journal.told = self.hand_over
         self._most, self._most_each = most, most_each
         self._lanes = {channel: Lanes(at_once, AT_ONCE_EACH) for channel in carriers}
@@ -76,12 +79,12 @@ class Outbox:
         self._known: set[DeliveryId] = set()  # ours in the table, until a commit has settled them
         self._of_user: Counter[UserId] = Counter()
         self._crowd: Counter[UserId] = Counter()  # those of a user that found no room lately
-        self._held: dict[UserId, dict[Line, Millis]] = {}  # lines that wait in the table, and until when
+        self._held = Held()
         self._chats: dict[str, UserId] = {}  # of those who are held, by the user parts of their SIP addresses
-        self._newly_held: dict[Line, Millis] = {}  # since the last look at them began
         self._woken: set[UserId] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._asked_of: tuple[object, object] = (None, None)
+        self._asked_of: tuple[object, ...] = (None, None, None)
+        self._claiming = asyncio.Lock()  # whoever looks for what nobody knows of must know of all that is claimed
         self._closing = False
         self._rounds: tuple[tuple[Callable[[], Awaitable[None]], float], ...] = (
             (self._look, LOOK), (self._look_at_held, HELD), (self._look_for_strays, STRAYS), (self._forget, FORGET),
@@ -103,9 +106,7 @@ class Outbox:
         for delivery in deliveries:
             if delivery.id in self._known:
                 continue
-            line = line_of(delivery)
-            until = self._held.get(delivery.user_id, {}).get(line)
-            if until is not None:
+            if (until := self._held.until(line_of(delivery))) is not None:
                 self._defer(delivery, max(until, now_millis()), "waits for an earlier one")
             else:
                 self._take(delivery)
@@ -113,10 +114,7 @@ class Outbox:
 
     def wake(self, user_id: UserId) -> None:
         """This user's phone is there now: it gets at once what it could not be given."""
-        held = self._held.get(user_id)
-        if held is None or user_id in self._woken or self._closing:
-            return
-        if not any(channel is Channel.CHAT for _, channel, _ in held):
+        if user_id in self._woken or self._closing or not self._held.has_chat(user_id):
             return
         self._woken.add(user_id)
         asyncio.get_running_loop().call_later(REST, self._woken.discard, user_id)
@@ -147,13 +145,19 @@ class Outbox:
         crowd = self._crowd[delivery.user_id]
         self._crowd[delivery.user_id] += 1
         due = Millis(now_millis() + FULL * (1 + crowd // self._most_each))
-        self._hold(line_of(delivery), due)
+        self._held.hold(line_of(delivery), due)
         self._defer(delivery, due, "waits for earlier ones")
+
+    def lapsed(self) -> None:
+        """The lease had run out, so that others may have taken over what waits here: it is left to the table."""
+        for lanes in self._lanes.values():
+            for delivery in lanes.drop():
+                self._forget_one(delivery)
 
     # -- carrying
 
     def _pump(self) -> None:
-        if self._closing:
+        if self._closing or not self._journal.may_work():
             return
         for lanes in self._lanes.values():
             while (delivery := lanes.next()) is not None:
@@ -205,14 +209,10 @@ class Outbox:
     def _hold_back(self, delivery: Delivery, lanes: Lanes, due: Millis, why: str) -> None:
         """This one and all behind it go into the table until then."""
         line = line_of(delivery)
-        self._hold(line, due)
+        self._held.hold(line, due)
         self._defer(delivery, due, why)
         for behind in lanes.clear(line):
             self._defer(behind, due, "waits for an earlier one")
-
-    def _hold(self, line: Line, due: Millis) -> None:
-        self._held.setdefault(line[0], {})[line] = due
-        self._newly_held[line] = due
 
     def _over(self, delivery: Delivery, why: str, *, late: bool = False) -> None:
         """This way it is over: another channel has it now, or none."""
@@ -280,6 +280,7 @@ class Outbox:
     async def _look(self) -> None:
         """Takes what is due, as long as there is room."""
         self._ask()
+        self._pump()
         metrics.measure("outbox", len(self._known))
         while self._journal.may_work() and (room := self._most - len(self._known)) > 0:
             taken = await self._fetch(lambda db, room=room: table.claim(db, self._node, room))  # type: ignore[misc]
@@ -288,22 +289,14 @@ class Outbox:
 
     async def _fetch(self, claim: Callable[[Database], list[Delivery]], until: Millis | None = None) -> int:
         """`until`: lines whose last one is due by then, now if None, are all here."""
-        found = await self._journal.run(claim)
-        for delivery in found:
-            self._release(line_of(delivery), now_millis() if until is None else until)
-        for delivery in found:
-            self._take(delivery)
+        async with self._claiming:
+            found = await self._journal.run(claim)
+            for delivery in found:
+                self._held.release(line_of(delivery), now_millis() if until is None else until)
+            for delivery in found:
+                self._take(delivery)
         self._pump()
         return len(found)
-
-    def _release(self, line: Line, until: Millis) -> None:
-        """Nothing of this line waits in the table any more, unless it is due later than that."""
-        held = self._held.get(line[0])
-        if held is not None and held.get(line, until) <= until:
-            held.pop(line, None)
-            self._newly_held.pop(line, None)
-            if not held:
-                del self._held[line[0]]
 
     async def _fetch_for(self, user_id: UserId) -> None:
         await self._attempt(partial(self._fetch_all, user_id))
@@ -313,18 +306,17 @@ class Outbox:
 
     async def _look_at_held(self) -> None:
         await self._journal.run(lambda db: table.disown(db, self._node))
-        self._newly_held = {}
-        held = await self._reader.run(table.held) | self._newly_held
-        self._held = {}
-        for line, due in held.items():
-            self._held.setdefault(line[0], {})[line] = due
-        accounts = (account for user_id in self._held if (account := self._directory.by_id.get(user_id)))
+        self._held.look()
+        self._held.found(await self._reader.run(table.held))
+        accounts = (account for user_id in self._held.users if (account := self._directory.by_id.get(user_id)))
         self._chats = {account.reach.chat: account.id for account in accounts if account.reach.chat}
 
     async def _look_for_strays(self) -> None:
         """What a caller posted and did not hand over, since it was cut off in between."""
         before = Millis(now_millis() - round(STRAYS * 1000))
-        await self._journal.run(lambda db: table.free(db, self._node, frozenset(self._known), before))
+        async with self._claiming:
+            known = frozenset(self._known)
+            await self._journal.run(lambda db: table.free(db, self._node, known, before))
 
     async def _forget(self) -> None:
         while await self._journal.run(table.forget):
@@ -333,12 +325,14 @@ class Outbox:
     def _ask(self) -> None:
         """Tells the journal who wants to hear of messages, where that has changed."""
         accounts, settings = self._directory.by_id, self._settings()
-        if self._asked_of[0] is accounts and self._asked_of[1] is settings:
+        phones = Channel.CHAT in self._carriers and self._phones()
+        asked_of = (accounts, settings, phones)
+        if all(new is known for new, known in zip(asked_of, self._asked_of, strict=True)):
             return
-        self._asked_of = (accounts, settings)
+        self._asked_of = asked_of
         reaches = [(user_id, account.reach) for user_id, account in accounts.items()]
         hold = Millis(settings.smsreceive_hold * 60_000)
-        self._journal.asked = Asked.of(reaches, settings.smsnotify, Channel.CHAT in self._carriers, hold)
+        self._journal.asked = Asked.of(reaches, settings.smsnotify, phones, hold)
 
     # -- tasks
 

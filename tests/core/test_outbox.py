@@ -61,7 +61,7 @@ class Bearer:
 
 
 class Office:
-    def __init__(self, own: house.House, reader: Reader, carriers: dict[Channel, Carrier], **limits: int) -> None:
+    def __init__(self, own: house.House, reader: Reader, carriers: dict[Channel, Carrier], **limits: Any) -> None:
         self.house = own
         self.reader = reader
         self.user = own.directory.by_name["alice"].id
@@ -300,6 +300,33 @@ async def test_what_another_process_left_is_taken_over(tmp_path: Path) -> None:
         assert bearer.texts == ["left"]
 
 
+async def test_after_a_lapse_what_waits_is_left_to_the_table(tmp_path: Path) -> None:
+    event = asyncio.Event()
+    bearer = Bearer(lambda one: event)
+    async with office(tmp_path, {Channel.CHAT: bearer}, looks=False) as at:
+        await at.post("one", "two", source="1")
+        await stage.settle()
+        at.outbox.lapsed()
+        assert len(at.outbox) == 1
+        event.set()
+        await stage.until(lambda: [row[0] for row in at.rows()] == ["two"])
+        assert bearer.texts == ["one"]
+
+
+async def test_nothing_is_carried_while_the_store_is_away(tmp_path: Path) -> None:
+    bearer = Bearer()
+    async with office(tmp_path, {Channel.CHAT: bearer}) as at:
+        made = at.delivery("one")
+        await at.house.journal.append(Post((made,)))
+        at.house.journal.problem = "the disk is full"
+        at.outbox.hand_over([made])
+        await stage.settle()
+        assert bearer.tried == []
+        at.house.journal.problem = ""
+        await at.gone()
+        assert bearer.texts == ["one"]
+
+
 async def test_what_is_under_way_at_the_end_is_finished(tmp_path: Path) -> None:
     event = asyncio.Event()
     bearer = Bearer(lambda one: event)
@@ -382,6 +409,20 @@ def test_what_waits_behind_can_be_taken_out() -> None:
     assert lanes.next() is None
     lanes.add(made[1])
     assert lanes.next() == made[1]
+
+
+def test_all_that_waits_can_be_dropped() -> None:
+    lanes = Lanes(2, 1)
+    made = [numbered(1), numbered(2), numbered(3, source="2"), numbered(4, user=2)]
+    for one in made:
+        lanes.add(one)
+    assert (lanes.next(), lanes.next()) == (made[0], made[3])
+    assert lanes.drop() == made[1:3]
+    for one in (made[0], made[3]):
+        lanes.done(line_of(one))
+    assert lanes.next() is None
+    lanes.add(made[2])
+    assert lanes.next() == made[2]
 
 
 def test_the_guard_opens_again_after_a_minute() -> None:

@@ -74,6 +74,11 @@ class ChatCarrier:
         self._way = _read(settings)
         self._credentials = Credentials(settings.outbound_user, settings.outbound_password)
 
+    @property
+    def usable(self) -> bool:
+        """Whether chat goes anywhere."""
+        return self._way is not None
+
     async def carry(self, delivery: Delivery, to: Recipient) -> str:
         if self._way is None:
             raise NotCarried("[sip] outbound is empty", lasting=True)
