@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from email.utils import formatdate
 
 from aiohttp import web
-
-Answer = Callable[[], Awaitable[web.Response]]
 
 
 class Hook:
@@ -19,8 +14,8 @@ class Hook:
         self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
         self.answers: list[tuple[int, dict[str, str], str]] = []
         self.connections = 0
-        self.silent = asyncio.Event()  # set: it answers; for `hang`
-        self.silent.set()
+        self.speaks = asyncio.Event()  # cleared: it answers nothing
+        self.speaks.set()
         self._seen: set[int] = set()
         self._runner = web.ServerRunner(web.Server(self._answer), access_log=None, shutdown_timeout=0.1)
 
@@ -30,20 +25,17 @@ class Hook:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        self.silent.set()
+        self.speaks.set()
         await self._runner.cleanup()
 
     def url(self, path: str = "sms", userinfo: str = "") -> str:
         return f"http://{userinfo}127.0.0.1:{self.port}/{path}"
-
-    def later(self, seconds: float) -> str:
-        return formatdate(time.time() + seconds, usegmt=True)
 
     async def _answer(self, request: web.BaseRequest) -> web.Response:
         if id(request.protocol) not in self._seen:
             self._seen.add(id(request.protocol))
             self.connections += 1
         self.requests.append((request.method, request.raw_path, dict(request.headers), await request.read()))
-        await self.silent.wait()
+        await self.speaks.wait()
         status, headers, text = self.answers.pop(0) if self.answers else (200, {}, "")
         return web.Response(status=status, headers=headers, text=text)

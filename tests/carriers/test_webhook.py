@@ -156,7 +156,7 @@ async def test_a_certificate_must_be_valid(carrier: WebhookCarrier, tmp_path: Pa
 
 
 async def test_silence_ends(hook: Hook) -> None:
-    hook.silent.clear()
+    hook.speaks.clear()
     carrier = WebhookCarrier(timeout=0.2)
     error = await refusal(carrier, delivery(), hook=hook.url())
     assert (error.why, error.lasting) == ("no answer within 0.2 s", False)
