@@ -170,14 +170,15 @@ class Verifying:
     # -- the Mizu API
 
     async def entry(self, parameters: Mapping[str, str], address: str) -> str:
-        """`apientry=uauthverify`: `to` alone asks for a code, with `code` checks it. Its caller has the server's key;
-        `address` is of whoever signs up. Names of parameters are in lower case."""
-        number, code = parameters.get("to") or parameters.get("bnum", ""), parameters.get("code", "")
+        """`apientry=uauthverify`: `to` alone asks for a code, with `code` checks it. Names of parameters in lower case.
+
+        Only for who has the server's key, e.g. a website: it says by `address` who signs up there."""
+        number = parameters.get("to") or parameters.get("bnum", "")
+        code, whose = parameters.get("code", ""), parameters.get("address") or address
         try:
             if not code:
-                started = await self.start(number, address)
-                return f"OK: a code is on its way, id={started.id}"
-            await self.check(number, code, address)
+                return f"OK {(await self.start(number, whose)).id}"
+            await self.check(number, code, whose)
         except Refused as refusal:
-            return f"ERROR: {refusal}"
-        return "OK: the code is right"
+            return f"ERROR {refusal.code} {refusal}"
+        return "OK"

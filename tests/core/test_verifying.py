@@ -210,9 +210,10 @@ async def test_what_counts_no_more_is_forgotten(desk: Desk) -> None:
 
 async def test_the_api_entry(desk: Desk) -> None:
     entry = desk.verifying.entry
-    assert re.fullmatch(r"OK: a code is on its way, id=[0-9a-f]{32}", await entry({"to": PHONE}, ADDRESS))
+    assert re.fullmatch(r"OK [0-9a-f]{32}", await entry({"to": PHONE, "address": "2001:db8::7"}, ADDRESS))
+    assert desk.at.rows("tb_codes", "address") == [("2001:db8::7",)]
     wrong = {"to": PHONE, "code": desk.wrong()}
-    assert await entry(wrong, ADDRESS) == "ERROR: The code is wrong or not valid any more"
-    assert await entry({"bnum": PHONE, "code": desk.code()}, ADDRESS) == "OK: the code is right"
-    assert await entry({}, ADDRESS) == "ERROR: Not a possible phone number"
+    assert await entry(wrong, ADDRESS) == "ERROR wrong_code The code is wrong or not valid any more"
+    assert await entry({"bnum": PHONE, "code": desk.code()}, ADDRESS) == "OK"
+    assert await entry({}, ADDRESS) == "ERROR impossible_number Not a possible phone number"
     assert await entry({"to": "36201112299", "code": "123456"}, ADDRESS) == await entry(wrong, ADDRESS)
