@@ -192,6 +192,23 @@ async def test_parts_are_one_text(tmp_path: Path) -> None:
         assert bodies(made.messages("text, parts, price")) == [("one two", 2, THIRD)]
 
 
+async def test_parts_by_two_processes(tmp_path: Path) -> None:
+    """At the same time, each by its own journal; the one that has the last of a text delivers it."""
+    async with rig(tmp_path) as one, rig(tmp_path) as other:
+        halves = [
+            made.receiving.take(
+                Inbound(GATEWAY, PHONE, NUMBER, f"{number}", reference=n, total=2, number=number), "smpp"
+            )
+            for n in range(30)
+            for made, number in ((one, 1), (other, 2))[:: 1 if n % 2 else -1]
+        ]
+        assert all(await asyncio.gather(*halves))
+        await one.quiet()
+        await other.quiet()
+        assert bodies(one.messages("text")) == [("12",)] * 30
+        assert len(one.outbox) + len(other.outbox) == 30
+
+
 async def test_parts_that_are_missing(tmp_path: Path) -> None:
     async with rig(tmp_path, dataclasses.replace(SETTINGS, smsreceive_parts=-1.0)) as made:
         await made.take("one", reference=5, total=2, number=1)
