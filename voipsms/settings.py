@@ -172,7 +172,8 @@ class GlobalSettings:
     transliterate: bool = key(False, "Replace characters that would force UCS-2 by their nearest GSM 03.38 ones")
     smsexpire: int = key(
         7200,
-        "A message is not sent after so long; one that was, and has no receipt by then, becomes UNKNOWN",
+        "A message is not sent after so long, or its own validity; one that was, and has no receipt by then, becomes "
+        "UNKNOWN",
         unit="minutes",
         least=1,
     )

@@ -13,6 +13,7 @@ from voipsms.dispatch import GatewayQueue
 from voipsms.errors import StoreError, SubmitError
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, Millis, State
+from voipsms.outgoing import lifetime
 from voipsms.recovery import Claimed
 from voipsms.retention import Retention
 from voipsms.settings import DatabaseSettings
@@ -181,14 +182,15 @@ class Upkeep:
                     telling.receipt(receipt, matched)
 
     def _look_at_stranded(self) -> None:
-        oldest = now_millis() - self._expire()
+        now = now_millis()
         for message_id, claimed in list(self._stranded.items()):
+            message = claimed.message
             if recovery.resume(claimed, self._queues):
                 del self._stranded[message_id]
-            elif claimed.message.created < oldest:
+            elif now - max(message.created, message.due) > lifetime(self._expire(), message.valid):
                 del self._stranded[message_id]
                 comment = "Its gateway is not configured any more"
-                self._journal.append(Fail(claimed.message, State.EXPIRED, "no_gateway", comment))
+                self._journal.append(Fail(message, State.EXPIRED, "no_gateway", comment))
 
     async def _forget(self) -> None:
         while await self._journal.run(recovery.forget):
