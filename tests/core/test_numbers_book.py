@@ -57,7 +57,16 @@ def test_found(target: str, text: str, expected: tuple[int, str, str, bool] | No
         assert found == Belongs(UserId(user), number, fold(keyword), callback)
 
 
+@pytest.mark.parametrize(
+    ("number", "ours"),
+    [(ALICE, True), (f"{UK}07", True), ("5678", True), (MOBILE, False), (f"{UK}007", False), ("", False)],
+)
+def test_ours(number: str, ours: bool) -> None:
+    assert (number in BOOK) is ours
+
+
 def test_an_empty_book() -> None:
+    assert ALICE not in NumberBook()
     assert NumberBook().find(ALICE, "Hi") is None
     assert NumberBook().owner(UK) is None
 
