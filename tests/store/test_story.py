@@ -6,9 +6,34 @@ import pytest
 
 from tests.store.rig import LATER, House, failure, takes
 from voipsms import recovery, retention
-from voipsms.model import Message, Micros, Millis, Receipt, State
+from voipsms.model import (
+    Channel,
+    Delivery,
+    DeliveryId,
+    Inbound,
+    Message,
+    Micros,
+    Millis,
+    Msisdn,
+    Receipt,
+    State,
+    Subject,
+)
 from voipsms.store import story
-from voipsms.store.entries import Accept, Doubt, Entry, Hear, Postpone, Reroute, Stage
+from voipsms.store.entries import (
+    Accept,
+    Conclude,
+    Defer,
+    Doubt,
+    Entry,
+    Hear,
+    Postpone,
+    Receive,
+    Received,
+    Reroute,
+    Settle,
+    Stage,
+)
 from voipsms.store.ids import now_millis
 from voipsms.store.story import Story
 from voipsms.values import replace
@@ -154,3 +179,35 @@ def test_it_goes_with_its_message(house: House) -> None:
         assert retention.drop_rows(house.db, message.id + 1) == 1
     assert house.rows("SELECT COUNT(*) FROM tb_events") == [(0,)]
     assert story.read(house.db, message.id) is None
+
+
+def test_of_one_from_a_phone(house: House) -> None:
+    told_of = Inbound(
+        house.gateway(), "36301112233", "36201234567", "Hi", provider_id="MO7", sent=Millis(1_700_000_000_000)
+    )
+    [received] = house.commit(Receive(told_of, Millis(60_000))).results
+    assert isinstance(received, Received)
+    [arrival] = received.arrivals
+    message = house.message(
+        id=arrival.incoming.id, created=arrival.incoming.created, door="smpp", sender="36301112233", client_ip="",
+        target=Msisdn("36201234567"), price=16_667,
+    )  # fmt: skip
+    delivery = Delivery(
+        DeliveryId(house.ids.next()), message.id, message.user_id, Channel.WEBHOOK, Subject.TEXT, message.sender,
+        message.target, message.text, message.created, LATER,
+    )  # fmt: skip
+    house.commit(Settle(arrival, message, deliveries=(delivery,)))
+    before = [
+        ("received", "36301112233 to 36201234567 by smsc"),
+        ("arrived", "1 part, the provider's id MO7, sent 2023-11-14T22:13:20.000Z"),
+    ]
+    charge = [event for event in kinds(house, message) if event[1].startswith("-0.016667 EUR alice")]
+    assert kinds(house, message)[:2] == before
+    assert len(charge) == 1
+    assert ("delivery", "text by webhook to be delivered") in kinds(house, message)
+    house.commit(Defer(delivery.id, 1, LATER, "HTTP 500"))
+    again = "text by webhook to be delivered, failed 1 times: HTTP 500, again at 2096-10-02T07:06:40.000Z"
+    assert ("delivery", again) in kinds(house, message)
+    house.commit(Conclude(delivery, True, "HTTP 200"))
+    assert ("delivery", "text by webhook delivered: HTTP 200") in kinds(house, message)
+    assert told(house, message).state is State.DELIVERED

@@ -15,6 +15,7 @@ from voipsms.model import (
     FAILED,
     Delivery,
     GatewayId,
+    Incoming,
     Message,
     MessageId,
     Micros,
@@ -52,7 +53,7 @@ from voipsms.store.entries import (
     Take,
     Written,
 )
-from voipsms.store.ids import IdSource, first_id
+from voipsms.store.ids import IdSource, first_id, moment
 from voipsms.store.inbound import Arrivals
 from voipsms.store.ledger import Ledger
 from voipsms.store.orphans import KEEP, Orphans
@@ -187,9 +188,9 @@ class Commit:
         if accept.said:
             self._note(m.id, "rules", accept.said)
 
-    def _note(self, message_id: int, kind: str, detail: str) -> None:
+    def _note(self, message_id: int, kind: str, detail: str, at: Millis | None = None) -> None:
         """For the message's story, see store/story.py."""
-        self._rows["insert_events"].append((message_id, kind, detail[:COMMENT], self._now))
+        self._rows["insert_events"].append((message_id, kind, detail[:COMMENT], self._now if at is None else at))
 
     # -- from phones
 
@@ -202,7 +203,10 @@ class Commit:
         return self._arrivals.receive(entry)
 
     def _settle_arrival(self, entry: Settle) -> bool | NoCredit:
-        return self._arrivals.settle(entry)
+        settled = self._arrivals.settle(entry)
+        if settled is True:
+            self._note(entry.message.id, "arrived", _arrival(entry.arrival.incoming), entry.message.created)
+        return settled
 
     # -- what dispatch reports
 
@@ -468,6 +472,14 @@ _SEVERITY = (
 def _may_change(sent: _Sent, state: State) -> bool:
     """What expired may have been delivered all the same. Its refund stands: nobody is billed twice, or after the time."""
     return sent.state in _OPEN or (sent.state is State.EXPIRED and state is State.DELIVERED)
+
+
+def _arrival(incoming: Incoming) -> str:
+    """What its provider said of a text from a phone, which is in no table once that is settled."""
+    said = [f"{incoming.parts} part{'s' * (incoming.parts > 1)}{'' if incoming.complete else ', not complete'}"]
+    said += [f"the provider's id {incoming.provider_id}"] if incoming.provider_id else []
+    said += [f"sent {moment(incoming.sent)}"] if incoming.sent else []
+    return ", ".join(said)
 
 
 def _kept_id(receipt: Receipt) -> str:

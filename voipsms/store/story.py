@@ -23,7 +23,7 @@ _WAITS = {
     Stage.UNVERIFIED: "to be verified, since",
 }
 # What comes first of all that happened in one millisecond.
-_ORDER = ("accepted", "received", "scheduled", "rules", "reserve", "attempt", "rerouted", "taken", "receipt")
+_ORDER = ("accepted", "received", "arrived", "scheduled", "rules", "reserve", "attempt", "rerouted", "taken", "receipt")
 
 
 class Event(Value, frozen=True):
