@@ -114,10 +114,6 @@ class NumberBook:
         """Whether it is anybody's."""
         return number in self._plain or number in self._keywords or self.owner(number) is not None
 
-    def __contains__(self, number: str) -> bool:
-        """Whether it is a number of ours, whoever's."""
-        return number in self._plain or number in self._keywords or self.owner(number) is not None
-
     def owner(self, number: str) -> UserId | None:
         """Whose range a number is in."""
         base = _base(self._digits, number) if self._ranges else ""
