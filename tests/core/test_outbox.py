@@ -13,6 +13,7 @@ import pytest
 from tests.core import house, stage
 from voipsms import outbox as module
 from voipsms.carriers.port import Carrier, NotCarried, Recipient
+from voipsms.held import Held
 from voipsms.lanes import Lanes, line_of
 from voipsms.model import Channel, Delivery, DeliveryId, Message, MessageId, Millis, Reach, State, Subject, UserId
 from voipsms.outbox import Outbox
@@ -431,7 +432,8 @@ def test_the_guard_opens_again_after_a_minute() -> None:
         1000 + MINUTE
     ] * 2
     assert guard.opens((UserId(1), "b"), Millis(1003)) == 1003
-    assert guard.opens(pair, Millis(1000 + MINUTE)) == 1000 + MINUTE
+    later = Millis(1005 + MINUTE)
+    assert [guard.opens(pair, later) for _ in range(3)] == [later, later, later + MINUTE]
 
 
 def test_the_guard_forgets_the_oldest() -> None:
@@ -440,3 +442,40 @@ def test_the_guard_forgets_the_oldest() -> None:
         assert guard.opens((UserId(user), "a"), Millis(10)) == 10
     assert guard.opens((UserId(1), "a"), Millis(10)) == 10
     assert guard.opens((UserId(3), "a"), Millis(10)) == 10 + MINUTE
+
+
+# -- what waits in the table
+
+CHAT_LINE, MAIL_LINE = (UserId(1), Channel.CHAT, "a"), (UserId(2), Channel.MAIL, "a")
+
+
+def test_a_line_is_held_until_its_last_one_is_due() -> None:
+    held = Held()
+    held.hold(CHAT_LINE, Millis(50))
+    held.release(CHAT_LINE, Millis(49))
+    assert (held.until(CHAT_LINE), held.until(MAIL_LINE)) == (50, None)
+    held.release(CHAT_LINE, Millis(50))
+    assert held.until(CHAT_LINE) is None
+    assert not held
+
+
+def test_what_is_held_back_while_the_table_is_read_stays() -> None:
+    held = Held()
+    held.hold(CHAT_LINE, Millis(1))
+    held.look()
+    held.hold(MAIL_LINE, Millis(2))
+    held.found({})
+    assert (held.until(CHAT_LINE), held.until(MAIL_LINE), set(held.users)) == (None, 2, {UserId(2)})
+    held.look()
+    held.found({CHAT_LINE: Millis(3)})
+    assert (held.until(CHAT_LINE), held.until(MAIL_LINE)) == (3, None)
+    assert (held.has_chat(UserId(1)), held.has_chat(UserId(2)), held.has_chat(UserId(3))) == (True, False, False)
+
+
+def test_what_is_released_while_the_table_is_read_is_not_new() -> None:
+    held = Held()
+    held.look()
+    held.hold(CHAT_LINE, Millis(1))
+    held.release(CHAT_LINE, Millis(1))
+    held.found({})
+    assert not held
