@@ -14,20 +14,12 @@ from heapq import heapify, heappop, heappush
 
 from voipsms.allowance import Allowance
 from voipsms.connectors.port import Connector, Scheduler, Verifier
-from voipsms.errors import (
-    GatewayDown,
-    OutcomeUnknown,
-    RefusedHere,
-    SubmitError,
-    SubmitFailed,
-    SubmitRefused,
-    Throttled,
-)
+from voipsms.errors import GatewayDown, OutcomeUnknown, SubmitError, SubmitFailed, SubmitRefused, Throttled
 from voipsms.fitness import Fitness
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.log import get_logger
 from voipsms.model import GatewayId, Message, MessageId, Millis, Part, State, Submitted
-from voipsms.outgoing import RECEIPT, Log, Writer, air_parts, ignore, lifetime
+from voipsms.outgoing import ELSEWHERE, FAULTS, RECEIPT, Log, Writer, air_parts, ignore, lifetime
 from voipsms.outgoing import Outgoing as Outgoing
 from voipsms.store.entries import Confirm, Doubt, Entry, Fail, Postpone, Reroute, Start, Take
 from voipsms.store.ids import now_millis
@@ -41,9 +33,6 @@ DOWN_DELAYS = (0.5, 30.0)  # seconds before a gateway that was down is tried aga
 
 # The queue that an outgoing message goes to instead, with the message as it is there; None: there is no other way.
 Reroutes = Callable[["Outgoing"], "tuple[GatewayQueue, Message] | None"]
-
-_ELSEWHERE = (GatewayDown, RefusedHere)  # at once; after its retries SubmitFailed, too
-_FAULTS = (GatewayDown, SubmitFailed, OutcomeUnknown)  # of the gateway rather than of the message
 
 log = get_logger("dispatch")
 
@@ -402,7 +391,7 @@ class GatewayQueue:
         elif isinstance(error, GatewayDown):
             self._pause(self._down_delay)
             self._down_delay = min(self._down_delay * 2, DOWN_DELAYS[1])
-        if isinstance(error, _FAULTS) and self.connector.ready:  # else it is out by its own word
+        if isinstance(error, FAULTS) and self.connector.ready:  # else it is out by its own word
             self.fitness.fault(time.monotonic(), f"{error.reason}: {error.comment}")
         self._log.outcome(outgoing.message, self.settings.name, error.reason, error.comment)
 
@@ -413,7 +402,7 @@ class GatewayQueue:
         """The attempt is over, and parts were not taken: what now?"""
         if not isinstance(setback, OutcomeUnknown):
             self.fitness.refund(outgoing.air_parts)
-        if isinstance(setback, _ELSEWHERE) and self._send_elsewhere(outgoing):
+        if isinstance(setback, ELSEWHERE) and self._send_elsewhere(outgoing):
             return
         if isinstance(setback, SubmitRefused):
             self._fail(outgoing, State.REJECTED, setback.reason, setback.comment)

@@ -19,6 +19,9 @@ from voipsms.errors import (
 from voipsms.model import GatewayId, Message, Part, Submitted
 from voipsms.store.entries import Entry
 
+ELSEWHERE = (GatewayDown, RefusedHere)  # at once; after its retries SubmitFailed, too
+FAULTS = (GatewayDown, SubmitFailed, OutcomeUnknown)  # of the gateway rather than of the message
+
 # Which setback of several parts decides what becomes of the message.
 _WORST = (GatewayDown, Throttled, SubmitFailed, OutcomeUnknown, RefusedHere, SubmitRefused)
 

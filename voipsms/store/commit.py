@@ -15,7 +15,6 @@ from voipsms.model import (
     FAILED,
     Delivery,
     GatewayId,
-    Incoming,
     Message,
     MessageId,
     Micros,
@@ -26,6 +25,7 @@ from voipsms.model import (
     UserId,
 )
 from voipsms.sms.receipt import canonical_id, id_forms
+from voipsms.store import notes
 from voipsms.store.database import Database
 from voipsms.store.deliveries import Deliveries
 from voipsms.store.entries import (
@@ -53,7 +53,7 @@ from voipsms.store.entries import (
     Take,
     Written,
 )
-from voipsms.store.ids import IdSource, first_id, moment
+from voipsms.store.ids import IdSource, first_id
 from voipsms.store.inbound import Arrivals
 from voipsms.store.ledger import Ledger
 from voipsms.store.orphans import KEEP, Orphans
@@ -205,7 +205,7 @@ class Commit:
     def _settle_arrival(self, entry: Settle) -> bool | NoCredit:
         settled = self._arrivals.settle(entry)
         if settled is True:
-            self._note(entry.message.id, "arrived", _arrival(entry.arrival.incoming), entry.message.created)
+            self._note(entry.message.id, "arrived", notes.of_arrival(entry.arrival.incoming), entry.message.created)
         return settled
 
     # -- what dispatch reports
@@ -352,10 +352,7 @@ class Commit:
 
     def _note_receipt(self, sent: _Sent, receipt: Receipt) -> None:
         """One that doesn't become the state of its message, or not alone."""
-        part = f"part {sent.part}: " if sent.parts > 1 else ""
-        error = f", error {receipt.error}" if receipt.error.strip("0") else ""
-        comment = f": {receipt.comment}" if receipt.comment else ""
-        self._note(sent.message_id, "receipt", f"{part}{receipt.state}{error}{comment}")
+        self._note(sent.message_id, "receipt", notes.of_receipt(receipt, sent.part if sent.parts > 1 else 0))
 
     def _settle(self, sent: _Sent, receipt: Receipt) -> None:
         open_ = _may_change(sent, receipt.state) and sent.message_id not in self._finished
@@ -472,14 +469,6 @@ _SEVERITY = (
 def _may_change(sent: _Sent, state: State) -> bool:
     """What expired may have been delivered all the same. Its refund stands: nobody is billed twice, or after the time."""
     return sent.state in _OPEN or (sent.state is State.EXPIRED and state is State.DELIVERED)
-
-
-def _arrival(incoming: Incoming) -> str:
-    """What its provider said of a text from a phone, which is in no table once that is settled."""
-    said = [f"{incoming.parts} part{'s' * (incoming.parts > 1)}{'' if incoming.complete else ', not complete'}"]
-    said += [f"the provider's id {incoming.provider_id}"] if incoming.provider_id else []
-    said += [f"sent {moment(incoming.sent)}"] if incoming.sent else []
-    return ", ".join(said)
 
 
 def _kept_id(receipt: Receipt) -> str:
