@@ -33,7 +33,8 @@ COMMANDS = (
     "advert list", "advert del", "optout", "optout add", "optout list", "optout del", "gateway", "gateway list",
     "gateway pause", "gateway resume", "price", "price import",
     "price add", "price list", "price quote", "group set", "group list", "user reach", "outbox", "outbox list",
-    "outbox replay", "number", "number add", "number list", "number del", "ledger", "ledger check", "smsc", "demo",
+    "outbox replay", "number", "number add", "number list", "number del", "ledger", "ledger check", "message", "smsc",
+    "demo",
 )  # fmt: skip
 
 
