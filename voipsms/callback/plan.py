@@ -22,7 +22,8 @@ class Plan(Value, frozen=True):
 
 
 class Way(Value, frozen=True):
-    """How a number is called: a SIP URI, from an account of ours or none; `gateway_id` stands on the CDR."""
+    """How a number is called: a SIP URI, from an account of ours or none; `gateway_id` stands on the CDR. `caller`: a SIP
+    URI, too; empty: the account's own."""
 
     uri: str
     account: str = ""
@@ -53,6 +54,10 @@ class Billing(Protocol):
     async def open(self, plan: Plan, numbers: Sequence[Msisdn]) -> int:
         """Before the first leg, and again when a second number is known: reserves credit for both. Returns the
         seconds that it lasts, from the answer of the last leg."""
+        ...
+
+    def answered(self, plan: Plan, number: Msisdn, way: Way, at: Millis) -> None:
+        """A leg has been answered: known even if this process dies. Between `open` and `close`."""
         ...
 
     async def extend(self, plan: Plan) -> int:
