@@ -349,7 +349,7 @@ ON DUPLICATE KEY UPDATE delivered = tb_quality.delivered + j.delivered, failed =
 INSERT INTO tb_routes (
     id, type, prefix, pattern, country, kind, user_id, user_group, sender, timetable, priority, weight, gateway_id, ceiling
 )
-SELECT j.id, 'SMS', j.prefix, j.pattern, j.country, j.kind, j.user_id, j.user_group, j.sender, j.timetable, j.priority,
+SELECT j.id, :type, j.prefix, j.pattern, j.country, j.kind, j.user_id, j.user_group, j.sender, j.timetable, j.priority,
     j.weight, j.gateway_id, j.ceiling
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', prefix VARCHAR(255) PATH '$[1]', pattern VARCHAR(255) PATH
     '$[2]', country VARCHAR(255) PATH '$[3]', kind VARCHAR(255) PATH '$[4]', user_id BIGINT PATH '$[5]', user_group

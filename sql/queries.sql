@@ -168,20 +168,26 @@ FROM tb_routes
 WHERE type = 'SMS'
 ORDER BY id;
 
+-- name: call_routes
+SELECT id, prefix, pattern, country, kind, user_id, user_group, sender, timetable, priority, weight, gateway_id, ceiling
+FROM tb_routes
+WHERE type = 'CALL'
+ORDER BY id;
+
 -- name: listed_routes
 SELECT r.id, r.prefix, r.pattern, r.country, r.kind, u.username, r.user_group, r.sender, r.timetable, r.priority, r.weight,
-    g.username, r.ceiling
+    g.username, r.ceiling, r.type
 FROM tb_routes AS r
 LEFT JOIN tb_users AS u ON u.id = r.user_id
 LEFT JOIN tb_users AS g ON g.id = r.gateway_id
-WHERE r.type = 'SMS'
-ORDER BY r.prefix, r.priority, r.id;
+WHERE :type = '' OR r.type = :type
+ORDER BY r.type DESC, r.prefix, r.priority, r.id;
 
 -- name: insert_route!
 INSERT INTO tb_routes (
     id, type, prefix, pattern, country, kind, user_id, user_group, sender, timetable, priority, weight, gateway_id, ceiling
 ) VALUES (
-    :id, 'SMS', :prefix, :pattern, :country, :kind, :user_id, :user_group, :sender, :timetable, :priority, :weight,
+    :id, :type, :prefix, :pattern, :country, :kind, :user_id, :user_group, :sender, :timetable, :priority, :weight,
     :gateway_id, :ceiling
 );
 
@@ -394,7 +400,7 @@ LIMIT 200000;
 DELETE FROM tb_quality WHERE span < :first OR span > :last;
 
 -- name: delete_routes!
-DELETE FROM tb_routes WHERE type = 'SMS';
+DELETE FROM tb_routes WHERE type = :type;
 
 -- name: gateway_orders
 SELECT gateway_id, paused FROM tb_gateways;

@@ -317,7 +317,7 @@ ON CONFLICT (span, gateway_id, prefix) DO UPDATE SET delivered = delivered + exc
 INSERT INTO tb_routes (
     id, type, prefix, pattern, country, kind, user_id, user_group, sender, timetable, priority, weight, gateway_id, ceiling
 )
-SELECT value->>0, 'SMS', value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
+SELECT value->>0, :type, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, value->>8,
     value->>9, value->>10, value->>11, value->>12
 FROM json_each(:rows);
 

@@ -33,6 +33,7 @@ STATEMENTS = (
     "reach",
     "api_keys",
     "virtual_numbers",
+    "call_routes",
 )  # whose rows `load` takes
 
 
@@ -97,6 +98,7 @@ class Directory:
     stops: Stops = field(default_factory=Stops)
     book: NumberBook = field(default_factory=NumberBook)
     routes: Routes = field(default_factory=Routes)
+    call_routes: Routes = field(default_factory=Routes)
     rules: Rules = field(default_factory=Rules)
     adverts: tuple[Advert, ...] = ()
     tariffs: Tariffs = field(default_factory=Tariffs)
@@ -115,6 +117,7 @@ class Directory:
         reach: Iterable[tuple[Any, ...]] = (),
         api_keys: Iterable[tuple[Any, ...]] = (),
         virtual_numbers: Iterable[tuple[Any, ...]] = (),
+        call_routes: Iterable[tuple[Any, ...]] = (),
     ) -> None:
         """Rows as STATEMENTS give them."""
         owned: dict[UserId, list[Msisdn]] = {}
@@ -133,7 +136,7 @@ class Directory:
             account.reach = reached.get(account.id, NOWHERE)
         self._set_keys(api_keys)
         self._set_numbers(virtual_numbers)
-        self.routes = read_routes(routes)
+        self.routes, self.call_routes = read_routes(routes), read_routes(call_routes)
         self.rules = rulebook.read_rows(tuple(rules))
         self.adverts = adverts.read_rows(advertised)
         self.stops.load(opted_out)

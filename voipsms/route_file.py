@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import fields
+from functools import partial
 from typing import Any, Final
 
 from voipsms.csv_table import Columns, Fault, read_lines
@@ -11,7 +12,7 @@ from voipsms.ini import BadValue
 from voipsms.price_file import amount
 from voipsms.routebook import KINDS, check
 from voipsms.sms.numbers import Kind
-from voipsms.store.routes import NewRoute, RouteError
+from voipsms.store.routes import SMS, NewRoute, RouteError
 from voipsms.values import Value
 
 MOST: Final = 100_000  # lines
@@ -71,13 +72,14 @@ def route_of(texts: dict[str, str]) -> NewRoute:
 
 
 def read(
-    lines: Iterable[str], gateways: Collection[str], users: Collection[str], there: Collection[NewRoute], fault: Fault
-) -> list[Line]:
-    """The good lines in their order; `there`: routes that need not be made again. Raises FileError where no line
-    can be read."""
+    lines: Iterable[str], gateways: Collection[str], users: Collection[str], there: Collection[NewRoute], fault: Fault,
+    type: str = SMS,
+) -> list[Line]:  # fmt: skip
+    """The good lines in their order; `there`: routes that need not be made again; `type`: which all must be of. Raises
+    FileError where no line can be read."""
     known: dict[NewRoute, int] = dict.fromkeys(there, 0)
     found = []
-    for line in read_lines(lines, _COLUMNS, _line, fault):
+    for line in read_lines(lines, _COLUMNS, partial(_line, type=type), fault):
         if why := _out_of_place(line.route, gateways, users, known):
             fault(line.number, why)
         else:
@@ -98,6 +100,8 @@ def _out_of_place(
     return ""
 
 
-def _line(number: int, texts: dict[str, str]) -> Line:
+def _line(number: int, texts: dict[str, str], *, type: str) -> Line:
     kept = {name: text for name, text in texts.items() if name not in _READ_OVER and (text or name in _NEEDED)}
+    if kept.setdefault("type", type) != type:
+        raise BadValue(f"type: must be {type}, as the command says, not {kept['type'][:60]!r}")
     return Line(number, route_of(kept))

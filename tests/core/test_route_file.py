@@ -25,7 +25,7 @@ WHOLE = NewRoute(
     "fast", "36", r"36\d+", "HU", "mobile", "alice", "gold", "[A-Z]+", "Mon-Fri 08:00-18:00 Europe/Budapest", 2, 7,
     50_000,
 )  # fmt: skip
-CELLS = r"fast,36,36\d+,hu,mobile,alice,gold,[A-Z]+,Mon-Fri 08:00-18:00 Europe/Budapest,2,7,0.05"
+CELLS = r"fast,36,36\d+,hu,mobile,alice,gold,[A-Z]+,Mon-Fri 08:00-18:00 Europe/Budapest,2,7,0.05,SMS"
 GOOD: dict[str, tuple[str, list[NewRoute]]] = {
     "the gateway alone": ("gateway\nfast\n", [NewRoute("fast")]),
     "every column": (",".join(COLUMNS[:-1]) + f"\n{CELLS}\n", [WHOLE]),
@@ -57,6 +57,7 @@ BAD = {
     "country": ("gateway,country", "fast,HUN", "a country is two letters such as HU, not 'HUN'"),
     "kind": ("gateway,kind", "fast,planet", "kind: must be one of mobile, phone, short, name, not 'planet'"),
     "time": ("gateway,time", "fast,Someday", "time: "),
+    "of calls": ("gateway,type", "fast,CALL", "type: must be SMS, as the command says, not 'CALL'"),
     "weight": ("gateway,weight", "fast,0", "weight: must be a whole number from 1 to 1000, not '0'"),
     "priority": ("gateway,priority", "fast,1.5", "priority: must be a whole number from 0 to 1000000, not '1.5'"),
     "digits of another script": ("gateway,weight", "fast,٣", "weight: must be a whole number"),

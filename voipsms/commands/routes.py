@@ -1,4 +1,4 @@
-"""`route add|import|list|del`: which gateway takes which messages."""
+"""`route add|import|list|del`: which gateway takes which messages and calls."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from voipsms.money import decimal
 from voipsms.route_file import COLUMNS, HEAVIEST, Line, read
 from voipsms.routebook import KINDS, check
 from voipsms.store.routes import (
+    SMS,
+    TYPES,
     NewRoute,
     add_route,
     delete_route,
@@ -26,7 +28,7 @@ from voipsms.store.routes import (
 
 NAMES = (
     "id", "prefix", "pattern", "country", "kind", "user", "group", "sender", "time", "priority", "weight", "gateway",
-    "ceiling",
+    "ceiling", "type",
 )  # fmt: skip
 
 
@@ -54,14 +56,17 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     add.add_argument("--gateway", required=True, metavar="NAME")
     add.add_argument("--priority", type=int, default=1, metavar="N", help="1 comes before 2; default: %(default)s")
     add.add_argument("--weight", type=_weight, default=1, metavar="W", help="share among equals; default: %(default)s")
-    add.add_argument("--ceiling", type=amount, default=None, metavar="0.05", help="not where a message costs us more")
+    add.add_argument("--ceiling", type=amount, default=None, metavar="0.05", help="not where a message, or a minute of a call, costs us more")
+    add.add_argument("--type", choices=TYPES, default=SMS, help="what it takes; default: %(default)s")
     add.set_defaults(run=_add)
     imported = routes.add_parser("import", help="reads routes from a CSV file, in place of those that there are")
     imported.add_argument("file", metavar="FILE.csv", help=f"a header line, of {', '.join(COLUMNS)}; gateway is needed")
+    imported.add_argument("--type", choices=TYPES, default=SMS, help="of all of them; default: %(default)s")
     imported.add_argument("--add", action="store_true", help="to those that there are")
     imported.add_argument("--skip-bad", action="store_true", help="take the good lines, even where others are bad")
     imported.set_defaults(run=_import)
     listing = routes.add_parser("list", help="shows the routes")
+    listing.add_argument("--type", choices=TYPES, default="", help="default: of both")
     add_format(listing)
     listing.set_defaults(run=_list)
     delete = routes.add_parser("del", help="removes a route")
@@ -84,27 +89,27 @@ def _import(arguments: Namespace) -> int:
     config, fault = read_config(arguments), Faults(arguments.file)
     with writing(config) as (db, ids):
         gateways, users = names(db)
-        there = written_routes(db) if arguments.add else ()
-        lines = _read(arguments.file, gateways, users, there, fault)
+        there = written_routes(db, arguments.type) if arguments.add else ()
+        lines = _read(arguments.file, gateways, users, there, fault, arguments.type)
         if fault.count and not arguments.skip_bad:
             raise FileError(f"{arguments.file}: nothing is imported: bad lines: {fault.count}")
         if not lines:
             raise FileError(f"{arguments.file}: nothing is imported: there is no route in it")
         with db.transaction(), Progress("writing", len(lines)) as progress:
             if not arguments.add:
-                delete_routes(db)
-            insert_routes(db, ids, [line.route for line in lines], progress)
+                delete_routes(db, arguments.type)
+            insert_routes(db, ids, [line.route for line in lines], progress, arguments.type)
     left_out = f", bad lines left out: {fault.count}" if fault.count else ""
     print(f"routes imported: {len(lines)}{left_out}")
     return 0
 
 
 def _read(
-    name: str, gateways: Collection[str], users: Collection[str], there: Collection[NewRoute], fault: Faults
+    name: str, gateways: Collection[str], users: Collection[str], there: Collection[NewRoute], fault: Faults, type: str
 ) -> list[Line]:
     """Raises FileError."""
     try:
-        return read(lines_of(name), gateways, users, there, fault)
+        return read(lines_of(name), gateways, users, there, fault, type)
     except OSError as error:
         raise FileError(f"{name}: can't be read: {error.strerror}") from error
     except FileError as error:
@@ -114,7 +119,8 @@ def _read(
 def _list(arguments: Namespace) -> int:
     with database(read_config(arguments)) as db:
         rows = [
-            (str(row[0]), *row[1:12], None if row[12] is None else decimal(row[12])) for row in db.read("listed_routes")
+            (str(row[0]), *row[1:12], None if row[12] is None else decimal(row[12]), row[13])
+            for row in db.read("listed_routes", type=arguments.type)
         ]
     write_rows(arguments.format, NAMES, rows)
     return 0

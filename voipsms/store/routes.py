@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from voipsms.errors import VoipSmsError
 from voipsms.model import UserType
-from voipsms.store.database import Database
+from voipsms.store.database import Database, as_rows
 from voipsms.store.ids import IdSource
 
 PAGE = 1000  # rows a statement
+SMS, CALL = "SMS", "CALL"
+TYPES = (SMS, CALL)
 
 
 class RouteError(VoipSmsError):
@@ -19,7 +21,7 @@ class RouteError(VoipSmsError):
 
 @dataclass(frozen=True, slots=True)
 class NewRoute:
-    """As the operator writes it; empty: that condition is not asked. `ceiling`: millionths."""
+    """As the operator writes it; empty: that condition is not asked. `ceiling`: millionths. `type`: of what it takes."""
 
     gateway: str
     prefix: str = ""
@@ -33,6 +35,7 @@ class NewRoute:
     priority: int = 1
     weight: int = 1
     ceiling: int | None = None
+    type: str = SMS
 
 
 def _id(db: Database, name: str, *, gateway: bool) -> int:
@@ -46,7 +49,7 @@ def add_route(db: Database, ids: IdSource, route: NewRoute) -> int:
     """The id of the new row. Raises RouteError where its gateway or user isn't there."""
     route_id = ids.next()
     db.write(
-        "insert_route", id=route_id, prefix=route.prefix, pattern=route.pattern, country=route.country,
+        "insert_route", id=route_id, type=route.type, prefix=route.prefix, pattern=route.pattern, country=route.country,
         kind=route.kind, user_id=_id(db, route.user, gateway=False) if route.user else None, user_group=route.group,
         sender=route.sender, timetable=route.time, priority=route.priority, weight=route.weight,
         gateway_id=_id(db, route.gateway, gateway=True), ceiling=route.ceiling,
@@ -62,14 +65,16 @@ def names(db: Database) -> tuple[dict[str, int], dict[str, int]]:
     return gateways, {name: user_id for name, user_id, is_gateway in rows if not is_gateway}
 
 
-def written_routes(db: Database) -> list[NewRoute]:
+def written_routes(db: Database, type: str = SMS) -> list[NewRoute]:
     """Of gateways and users that there still are."""
-    rows = db.read("listed_routes")
-    return [NewRoute(*(row[11], *row[1:5], row[5] or "", *row[6:11], row[12])) for row in rows if row[11]]
+    rows = db.read("listed_routes", type=type)
+    return [NewRoute(*(row[11], *row[1:5], row[5] or "", *row[6:11], *row[12:])) for row in rows if row[11]]
 
 
-def insert_routes(db: Database, ids: IdSource, routes: Sequence[NewRoute], progress: Callable[[int], None]) -> None:
-    """`progress` is told how many are written. Their gateways and users are there."""
+def insert_routes(
+    db: Database, ids: IdSource, routes: Sequence[NewRoute], progress: Callable[[int], None], type: str = SMS
+) -> None:
+    """`progress` is told how many are written. Their gateways and users are there, and all are of this type."""
     gateways, users = names(db)
     for begin in range(0, len(routes), PAGE):
         page = [
@@ -77,14 +82,14 @@ def insert_routes(db: Database, ids: IdSource, routes: Sequence[NewRoute], progr
              r.time, r.priority, r.weight, gateways[r.gateway], r.ceiling)
             for r in routes[begin : begin + PAGE]
         ]  # fmt: skip
-        db.write_batch("insert_routes", page)
+        db.write("insert_routes", rows=as_rows(page), type=type)
         progress(begin + len(page))
     db.write("bump_revision")
 
 
-def delete_routes(db: Database) -> None:
-    """All of them."""
-    db.write("delete_routes")
+def delete_routes(db: Database, type: str = SMS) -> None:
+    """All of a type."""
+    db.write("delete_routes", type=type)
     db.write("bump_revision")
 
 
