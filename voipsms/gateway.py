@@ -24,10 +24,12 @@ from voipsms.doors.sip import SipDoor
 from voipsms.effects import Effects
 from voipsms.errors import ConfigError, NodeLost, NoGateway, StoreError
 from voipsms.gateway_settings import GatewaySettings
+from voipsms.house import House
 from voipsms.intake import Intake
 from voipsms.measures import Measures
 from voipsms.model import GatewayId, Inbound, Message, Micros, Receipt, Submission, UserId
 from voipsms.preparation import Preparation
+from voipsms.reception import Reception
 from voipsms.recovery import Claimed, resume
 from voipsms.rewriting import DialPlan, procedure
 from voipsms.sip.endpoint import SipEndpoint, server_tls
@@ -42,10 +44,7 @@ from voipsms.store.select import DatabaseSelector
 from voipsms.tariffs import Prices, costs
 from voipsms.upkeep import Accounts, Upkeep
 from voipsms.ways import Ways
-from voipsms.web.access import Access
-from voipsms.web.app import build
-from voipsms.web.mizu_api import PATHS, MizuApi
-from voipsms.web.outcomes import Outcomes
+from voipsms.web.front import Front
 from voipsms.web.server import WebServer
 
 DRAIN = 10.0  # seconds that a stop waits for providers' answers
@@ -64,6 +63,8 @@ class Gateway:
         self._doors = doors
         self.directory = Directory()
         self.queues: dict[GatewayId, GatewayQueue] = {}
+        self._settings: dict[GatewayId, GatewaySettings] = {}  # of the queues
+        self._reception: Reception | None = None
         self._sources: dict[GatewayId, State] = {}
         self._lost: asyncio.Future[NodeLost] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -98,8 +99,10 @@ class Gateway:
         await self._open_gateways()
         await self._open_upkeep()
         if self._doors:
-            await self._open_web()
+            await self._open_reception()
             await self._open_sip()
+            await self._open_web()
+            self._start_works()
 
     # -- the store
 
@@ -129,10 +132,14 @@ class Gateway:
 
     def balances(self, balances: dict[UserId, Micros]) -> None:
         self.directory.settle(balances)
+        if self._reception is not None:
+            self._reception.paid(balances)
 
     def lapsed(self, still_ours: set[int]) -> None:
         for queue in self.queues.values():
             queue.retain(still_ours)
+        if self._reception is not None:
+            self._reception.outbox.lapsed()
 
     def up(self, problem: str) -> None:
         telling.store_up(problem)
@@ -167,6 +174,7 @@ class Gateway:
         self, gateway_id: GatewayId, settings: GatewaySettings, connector: Connector, config: Config
     ) -> None:
         self._sources[gateway_id] = state(settings, config.mail, config.folder, gateway_id)
+        self._settings[gateway_id] = settings
         self.queues[gateway_id] = GatewayQueue(
             gateway_id, settings, connector, self.journal, telling, self._expire, self._reroute,
             self.conditions.fitness(gateway_id, settings),
@@ -191,8 +199,10 @@ class Gateway:
         telling.receipt(receipt, await self.journal.append(Hear(receipt)))
 
     async def inbound(self, inbound: Inbound) -> None:
-        """Inbox: a message from a phone. Nobody can receive one here yet, so the provider has to keep it."""
-        raise StoreError("messages from phones have nowhere to go here")
+        """Inbox: a message from a phone; returns after the commit."""
+        if self._reception is None:
+            raise StoreError("messages from phones have nowhere to go here")
+        await self._reception.receiving.take(inbound, "smpp")
 
     def _gateway_name(self, gateway_id: GatewayId) -> str:
         queue = self.queues.get(gateway_id)
@@ -272,24 +282,54 @@ class Gateway:
 
     # -- doors
 
-    async def _open_web(self) -> None:
-        outcomes = Outcomes(self._reader)
-        self.access = Access(self.directory, self.config.http)
-        self._stack.callback(self.access.close)
-        self._mizu = MizuApi(
-            self.access, self.intake, self.directory, self.journal, self._reader, outcomes, self.config.http
+    async def _open_reception(self) -> None:
+        house = House(
+            lambda: self.config, self.directory, self.journal, self._reader, self.ids, self._secret, self.intake,
+            self.preparation, self.queues, self._settings, lambda request, peer: self.sip.request(request, peer),
         )  # fmt: skip
-        server = WebServer(build(self._parts, paths=dict.fromkeys(PATHS, self._mizu)), self.config.http.listen)
+        reception = Reception(house)
+        await reception.open()
+        self._reception = reception
+        self._stack.push_async_callback(reception.close)
+        pages = Reader(engine_for(self.config))
+        self._stack.callback(pages.close)
+        self._front = Front(house, reception.receiving, reception.verifying, self.receipt, pages)
+        self._stack.callback(self._front.close)
+
+    def _start_works(self) -> None:
+        """What comes in is worked on when all that it may lead to can be done."""
+        assert self._reception is not None
+        works = {**self._reception.works(), **self._front.works(), **self._mo_readers()}
+        for name, work in works.items():
+            self._run(name, work)
+        self._stack.push_async_callback(self._stop_works)
+
+    async def _stop_works(self) -> None:
+        assert self._reception is not None
+        for name in [*self._reception.works(), *self._front.works(), *self._readers]:
+            await self._end(name)
+
+    def _mo_readers(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        assert self._reception is not None
+        self._readers = {f"mo.log {self._gateway_name(gw)}": work for gw, work in self._reception.readers().items()}
+        return self._readers
+
+    async def _reload_readers(self) -> None:
+        for name in self._readers:
+            await self._end(name)
+        for name, work in self._mo_readers().items():
+            self._run(name, work)
+
+    async def _open_web(self) -> None:
+        server = WebServer(self._front.application(self._parts), self.config.http.listen)
         await server.start()
         self._stack.push_async_callback(server.stop)
-        self._run("outcomes", outcomes.run)
-        self._stack.push_async_callback(self._end, "outcomes")
-        self._stack.callback(outcomes.close)
         _log.info("listening", what="http", at=f"{self.config.http.listen.host}:{server.port}")
 
     async def _open_sip(self) -> None:
         settings = self.config.sip
-        self._door = SipDoor(settings, self.intake, self.directory, self._secret)
+        assert self._reception is not None
+        self._door = SipDoor(settings, self.intake, self.directory, self._secret, self._reception.outbox.seen)
         tls = None
         if any(listen.transport == "tls" for listen in settings.listen):
             tls = server_tls(str(self.config.path(settings.tls_cert)), str(self.config.path(settings.tls_key)))
@@ -330,6 +370,8 @@ class Gateway:
             config = configuration.load(file)
             plan = self._dial_plan(config)
             log.configure(config.log, config.folder)
+            if self._reception is not None:
+                await self._reception.configure(config)
             changed = await self._reload_gateways(config)
         except (ConfigError, StoreError, accounts.AccountError) as error:
             _log.error("the new settings are not taken", why=str(error))
@@ -346,8 +388,8 @@ class Gateway:
         self.journal.refund = config.sms.smsrefund
         if self._doors:
             self._door.configure(config.sip)
-            self.access.configure(config.http)
-            self._mizu.settings = config.http
+            self._front.configure(config)
+            await self._reload_readers()
         self._pump()
         _log.info("settings reloaded", gateways_changed=changed)
 
@@ -372,8 +414,12 @@ class Gateway:
             self._add_gateway(gateway_id, wanted[gateway_id], connector, config)
         for outgoing in left:
             self._move(outgoing)
-        for gateway_id in wanted:  # the order of the file is the order of preference
+        for gateway_id in set(self._settings) - set(wanted):
+            del self._settings[gateway_id]
+        for gateway_id, settings in wanted.items():  # the order of the file is the order of preference
             self.queues[gateway_id] = self.queues.pop(gateway_id)
+            del self._settings[gateway_id]
+            self._settings[gateway_id] = settings
         return len(built)
 
     def _move(self, outgoing: Outgoing) -> None:

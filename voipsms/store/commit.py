@@ -467,7 +467,7 @@ _SEVERITY = (
 
 
 def _may_change(sent: _Sent, state: State) -> bool:
-    """What expired may have been delivered all the same. Its refund stands: nobody is billed twice, or after the time."""
+    """What expired may have been delivered all the same. Its refund stands: nobody is billed after the time."""
     return sent.state in _OPEN or (sent.state is State.EXPIRED and state is State.DELIVERED)
 
 

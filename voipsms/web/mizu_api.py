@@ -27,6 +27,7 @@ from voipsms.store.journal import Journal
 from voipsms.store.reader import Reader
 from voipsms.tariffs import price
 from voipsms.values import Value
+from voipsms.verifying import Verifying
 from voipsms.web.access import Access, Credentials, Denied
 from voipsms.web.outcomes import Outcomes, Standing
 from voipsms.web.query import BadQuery, Parameters
@@ -68,7 +69,7 @@ class _Asked(Value, frozen=True):
 
 
 class MizuApi:
-    """`receives`: None where there is nothing that texts from phones could be given to."""
+    """`receives`: None where there is nothing that texts from phones could be given to. `verifying`: of uauthverify."""
 
     def __init__(
         self,
@@ -80,6 +81,7 @@ class MizuApi:
         outcomes: Outcomes,
         settings: HttpSettings,
         receives: Receives | None = None,
+        verifying: Verifying | None = None,
     ) -> None:
         self._access = access
         self._intake = intake
@@ -88,6 +90,7 @@ class MizuApi:
         self._reader = reader
         self._outcomes = outcomes
         self._receives = receives
+        self._verifying = verifying
         self.settings = settings
 
     @property
@@ -129,10 +132,13 @@ class MizuApi:
         return await self._serve(scope, parameters.found)
 
     async def _serve(self, scope: Any, found: Mapping[str, str]) -> str:
-        entry = _ENTRIES.get(found.get("apientry", "").strip().lower())
+        name, address = found.get("apientry", "").strip().lower(), self._access.address(scope)
+        if name == _VERIFY and self._verifying is not None:
+            self._access.check_server_key(found.get("authkey", ""), address)
+            return await self._verifying.entry(found, address)
+        entry = _ENTRIES.get(name)
         if entry is None:
-            raise BadQuery(f"apientry must be one of {', '.join(_ENTRIES)}, or in the URL smsreceive")
-        address = self._access.address(scope)
+            raise BadQuery(f"apientry must be one of {', '.join(_ENTRIES)}, {_VERIFY}, or in the URL smsreceive")
         proven = await self._access.prove(Credentials(*(found.get(name, "") for name in _CREDENTIALS)), address)
         return await entry(self, _Asked(proven.account, address, found, proven.once))
 
@@ -238,6 +244,7 @@ class _Disabled(VoipSmsError):
 
 _SMSRECEIVE: Final = re.compile(rb"(?:^|&)apientry=smsreceive(?:&|$)", re.IGNORECASE)
 _CREDENTIALS: Final = ("authkey", "authid", "authpwd", "authmd5", "authsalt")
+_VERIFY: Final = "uauthverify"  # for a website that signs people up, so that the server's key is all it needs
 _Entry = Callable[[MizuApi, _Asked], Awaitable[str]]
 _ENTRIES: Final[Mapping[str, _Entry]] = {
     "sms": MizuApi._sendsms,  # deprecated
