@@ -96,6 +96,13 @@ class NoResellerCredit(NoCredit):
     text = "A reseller of this account has not enough credit"
 
 
+class NoPrice(Refused):
+    """Of a call: nobody talks for nothing by mistake."""
+
+    code = "no_price"
+    text = "There is no price for calls to this number"
+
+
 class NotConverted(Refused):
     code = "not_converted"
     sip_code = 404
@@ -184,6 +191,14 @@ class ProviderBusy(Refused):
     text = "The provider can't take the message now"
 
 
+class WrongVoucher(Refused):
+    """The same for one that is wrong, used, too old or of another currency."""
+
+    code = "wrong_voucher"
+    lasting = False
+    text = "The voucher is not valid"
+
+
 class NotVerifying(Refused):
     code = "not_verifying"
     http_status = 404
@@ -203,6 +218,13 @@ class WrongCode(Refused):
     code = "wrong_code"
     lasting = False
     text = "The code is wrong or not valid any more"
+
+
+class NotCalled(Refused):
+    """A call that is never made, whoever asks."""
+
+    code = "not_called"
+    text = "This number can't be called"
 
 
 REFUSALS: dict[str, type[Refused]] = {

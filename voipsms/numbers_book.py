@@ -114,6 +114,11 @@ class NumberBook:
         """Whether it is anybody's."""
         return number in self._plain or number in self._keywords or self.owner(number) is not None
 
+    def is_service(self, number: str) -> bool:
+        """Whether nobody's phone has it: one of SMS callback, a shared one, or one of a range."""
+        plain = self._plain.get(number)
+        return number in self._keywords or (plain is not None and plain.callback) or self.owner(number) is not None
+
     def owner(self, number: str) -> UserId | None:
         """Whose range a number is in."""
         base = _base(self._digits, number) if self._ranges else ""

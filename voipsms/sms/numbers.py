@@ -9,7 +9,7 @@ from enum import Enum
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType, ValidationResult, shortnumberinfo
 
 from voipsms.errors import ImpossibleNumber, NotConverted, Refused
 from voipsms.model import Msisdn
@@ -194,6 +194,35 @@ def country_of(number: str) -> str:
             if regions := phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(number[:length])):
                 return "" if regions[0] == "001" else regions[0]
     return ""
+
+
+_EMERGENCIES = frozenset({"112", "911", "999", "000"})  # whatever country is meant
+_LONGEST_EMERGENCY = 6  # digits, with what people dial behind it
+_COSTLY = (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST)
+
+
+def is_emergency(number: str, country: str = "") -> bool:
+    """Whether this, dialled as it is, reaches an emergency service: of this country, where one is given."""
+    digits = number.removeprefix("+")
+    if digits in _EMERGENCIES:
+        return True
+    known = bool(country and digits) and len(digits) <= _LONGEST_EMERGENCY
+    return known and shortnumberinfo.connects_to_emergency_number(digits, country)
+
+
+@lru_cache(maxsize=20_000)
+def is_premium(number: str) -> bool:
+    """Whether a call costs more than one to an ordinary phone there. `number`: E.164 digits without +.
+
+    Digits too many don't help: switches drop them, and connect what is left.
+    """
+    try:
+        parsed = phonenumbers.parse("+" + number)
+    except NumberParseException:
+        return False
+    if phonenumbers.number_type(parsed) in _COSTLY:
+        return True
+    return phonenumbers.truncate_too_long_number(parsed) and phonenumbers.number_type(parsed) in _COSTLY
 
 
 _REFUSALS: tuple[dict[Kind, type[Refused]], ...] = (
