@@ -687,3 +687,25 @@ WHERE closed = 0 AND due < :now
 ORDER BY due
 LIMIT 100
 FOR UPDATE SKIP LOCKED;
+
+-- name: beat_calls!
+UPDATE JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', node BIGINT PATH '$[1]', seen BIGINT PATH '$[2]',
+    pair MEDIUMTEXT PATH '$[3]')) AS j STRAIGHT_JOIN tb_calls AS t FORCE INDEX (PRIMARY) ON t.id = j.id
+SET t.seen = j.seen, t.pair = j.pair
+WHERE t.node = j.node;
+
+-- name: insert_call_cdrs!
+INSERT INTO tb_cdrs (id, msgid, type, direction, user_id, gateway_id, sender, target, start, duration, parts, price,
+    cost, currency, state, reason, comment)
+SELECT j.id, j.msgid, 'CALL', 'OUT', j.user_id, j.gateway_id, j.sender, j.target, j.start, j.duration, 0, j.price, j.cost,
+    j.currency, j.state, j.reason, j.comment
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', msgid BIGINT PATH '$[1]', user_id BIGINT PATH '$[2]',
+    gateway_id BIGINT PATH '$[3]', sender VARCHAR(255) PATH '$[4]', target VARCHAR(255) PATH '$[5]', start BIGINT PATH
+    '$[6]', duration BIGINT PATH '$[7]', price BIGINT PATH '$[8]', cost BIGINT PATH '$[9]', currency VARCHAR(255) PATH
+    '$[10]', state VARCHAR(255) PATH '$[11]', reason VARCHAR(255) PATH '$[12]', comment VARCHAR(255) PATH '$[13]')) AS j;
+
+-- name: begin_command!
+-- No row where there is one.
+INSERT IGNORE INTO tb_commands (id, delivery, begun)
+SELECT j.id, j.delivery, j.begun
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id VARCHAR(40) PATH '$[0]', delivery BIGINT PATH '$[1]', begun BIGINT PATH '$[2]')) AS j;

@@ -110,27 +110,38 @@ GROUP BY u.id, u.username, u.balance
 HAVING u.balance <> COALESCE(SUM(l.amount), 0);
 
 -- name: wrong_charges
--- Messages that are no longer waiting for a provider: what the ledger took from each who pays for one is what its CDR says,
--- or the charge of a reseller, of which there is one. The last column: the reseller, '' for the message's own user.
+-- Messages that are no longer waiting for a provider, and pairs of calls that are over: what the ledger took from each who
+-- pays for one is what its CDR says (of calls, those of all legs), or the charge of a reseller, of which there is one. The
+-- last column: the reseller, '' for the message's own user.
 SELECT x.msgid, x.charged, x.billed, x.papers, CASE WHEN x.charges > 0 THEN u.username ELSE '' END
 FROM (
     SELECT y.msgid, y.user_id, SUM(y.charged) AS charged, SUM(y.billed) AS billed, SUM(y.papers) AS papers,
-        SUM(y.charges) AS charges
+        SUM(y.legs) AS legs, SUM(y.charges) AS charges
     FROM (
-        SELECT l.msgid, l.user_id, -SUM(l.amount) AS charged, 0 AS billed, 0 AS papers, 0 AS charges
+        SELECT l.msgid, l.user_id, -SUM(l.amount) AS charged, 0 AS billed, 0 AS papers, 0 AS legs, 0 AS charges
         FROM tb_ledger AS l
         WHERE l.msgid IS NOT NULL
         GROUP BY l.msgid, l.user_id
         UNION ALL
-        SELECT c.msgid, c.user_id, 0, SUM(c.price), COUNT(*), 0 FROM tb_cdrs AS c GROUP BY c.msgid, c.user_id
+        SELECT c.msgid, c.user_id, 0, SUM(c.price), COUNT(*), SUM(CASE WHEN c.type = 'CALL' THEN 1 ELSE 0 END), 0
+        FROM tb_cdrs AS c
+        GROUP BY c.msgid, c.user_id
         UNION ALL
-        SELECT h.message_id, h.user_id, 0, h.price * (1 - h.refunded), 1, 1 FROM tb_charges AS h
+        SELECT h.message_id, h.user_id, 0, h.price * (1 - h.refunded), 1, 0, 1 FROM tb_charges AS h
     ) AS y
     GROUP BY y.msgid, y.user_id
 ) AS x
 LEFT JOIN tb_queue AS q ON q.id = x.msgid AND q.stage IN (0, 1, 4)
+LEFT JOIN tb_calls AS p ON p.id = x.msgid
 LEFT JOIN tb_users AS u ON u.id = x.user_id
-WHERE q.id IS NULL AND (x.charged <> x.billed OR x.papers <> 1);
+WHERE q.id IS NULL AND p.id IS NULL
+    AND (x.charged <> x.billed OR x.papers = 0 OR (x.papers <> 1 AND x.papers <> x.legs));
+
+-- name: wrong_calls
+-- Legs that were not answered, and cost something all the same; pairs under way that have CDRs already.
+SELECT c.msgid, c.id FROM tb_cdrs AS c WHERE c.type = 'CALL' AND c.duration = 0 AND (c.price <> 0 OR c.cost <> 0)
+UNION ALL
+SELECT p.id, c.id FROM tb_calls AS p JOIN tb_cdrs AS c ON c.msgid = p.id;
 
 -- name: uneven_charges
 -- Messages of which one has the money back and another has not: the user, by the CDR, and a reseller.
@@ -804,3 +815,84 @@ WHERE id IN (
 -- name: story_outbox
 -- What is still to be given to somebody.
 SELECT subject, channel, attempt, due, error, created FROM tb_outbox WHERE message_id = :id AND stage = 0 ORDER BY id;
+
+-- name: insert_call!
+INSERT INTO tb_calls (id, node, seen, pair) VALUES (:id, :node, :seen, :pair);
+
+-- name: update_call!
+-- None where another process has closed it.
+UPDATE tb_calls SET seen = :seen, pair = :pair WHERE id = :id AND node = :node;
+
+-- name: delete_call!
+-- Whoever deletes it writes its CDRs.
+DELETE FROM tb_calls WHERE id = :id AND node = :node;
+
+-- name: calls
+SELECT node, seen, pair FROM tb_calls ORDER BY id;
+
+-- name: taken_for
+-- What the ledger has taken for a message or a pair of calls, by user.
+SELECT user_id, -SUM(amount) FROM tb_ledger WHERE msgid = :id GROUP BY user_id;
+
+-- name: insert_voucher!
+INSERT INTO tb_vouchers (id, hash, tail, amount, currency, valid_from, valid_to, made)
+VALUES (:id, :hash, :tail, :amount, :currency, :valid_from, :valid_to, :made);
+
+-- name: voucher_by_hash
+SELECT id, amount FROM tb_vouchers WHERE hash = :hash;
+
+-- name: redeem_voucher!
+-- Whoever changes the row has the amount.
+UPDATE tb_vouchers SET redeemed_at = :now, redeemed_by = :user_id
+WHERE hash = :hash AND redeemed_at = 0 AND valid_from <= :now AND (valid_to = 0 OR valid_to > :now)
+    AND currency = (SELECT u.currency FROM tb_users AS u WHERE u.id = :user_id AND u.type <> 'smsgw');
+
+-- name: vouchers
+-- A page.
+SELECT v.id, v.tail, v.amount, v.currency, v.valid_from, v.valid_to, v.made, v.redeemed_at, u.username
+FROM tb_vouchers AS v
+LEFT JOIN tb_users AS u ON u.id = v.redeemed_by
+WHERE v.id > :after AND (:hash = '' OR v.hash = :hash)
+ORDER BY v.id
+LIMIT 1000;
+
+-- name: delete_voucher!
+-- What was redeemed stays, as the ledger names it.
+DELETE FROM tb_vouchers WHERE id = :id AND redeemed_at = 0;
+
+-- name: pincode_owner
+SELECT user_id FROM tb_pincodes WHERE hash = :hash;
+
+-- name: delete_pincode!
+DELETE FROM tb_pincodes WHERE user_id = :user_id;
+
+-- name: insert_pincode!
+INSERT INTO tb_pincodes (user_id, hash) VALUES (:user_id, :hash);
+
+-- name: claims_of
+SELECT COUNT(*) FROM tb_claims WHERE user_id = :user_id AND created > :since AND number <> :number;
+
+-- name: delete_claim!
+DELETE FROM tb_claims WHERE number = :number;
+
+-- name: insert_claim!
+INSERT INTO tb_claims (number, user_id, hash, created, expires) VALUES (:number, :user_id, :hash, :created, :expires);
+
+-- name: try_claim!
+-- Counted before it is compared, so that nobody has more tries by asking several processes at once.
+UPDATE tb_claims SET tries = tries + 1 WHERE number = :number AND expires > :now AND tries < :most;
+
+-- name: claim
+SELECT user_id, hash, expires FROM tb_claims WHERE number = :number;
+
+-- name: forget_claims!
+DELETE FROM tb_claims WHERE created < :before;
+
+-- name: command
+SELECT delivery, outcome FROM tb_commands WHERE id = :id;
+
+-- name: finish_command!
+UPDATE tb_commands SET outcome = :outcome WHERE id = :id;
+
+-- name: forget_commands!
+DELETE FROM tb_commands WHERE begun < :before;

@@ -629,3 +629,19 @@ FROM tb_joining
 WHERE closed = 0 AND due < :now
 ORDER BY due
 LIMIT 100;
+
+-- name: beat_calls!
+UPDATE tb_calls SET seen = j.seen, pair = j.pair
+FROM (SELECT value->>0 AS id, value->>1 AS node, value->>2 AS seen, value->>3 AS pair FROM json_each(:rows)) AS j
+WHERE tb_calls.id = j.id AND tb_calls.node = j.node;
+
+-- name: insert_call_cdrs!
+INSERT INTO tb_cdrs (id, msgid, type, direction, user_id, gateway_id, sender, target, start, duration, parts, price,
+    cost, currency, state, reason, comment)
+SELECT value->>0, value->>1, 'CALL', 'OUT', value->>2, value->>3, value->>4, value->>5, value->>6, value->>7, 0,
+    value->>8, value->>9, value->>10, value->>11, value->>12, value->>13
+FROM json_each(:rows);
+
+-- name: begin_command!
+-- No row where there is one.
+INSERT OR IGNORE INTO tb_commands (id, delivery, begun) SELECT value->>0, value->>1, value->>2 FROM json_each(:rows);
