@@ -47,6 +47,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "outbox",
         "outgoing",
         "preparation",
+        "proving",
         "quality",
         "rate_guard",
         "receiving",

@@ -23,6 +23,7 @@ from voipsms.store.ids import now_millis
 DOOR: Final = "auto"
 HOUR, QUIET = 3_600_000, 600_000  # milliseconds
 MOST = 3  # automatic texts an hour to a phone, the same one once in QUIET
+MOST_ASKED = 30  # with answers to what it has asked for
 PHONES = 10_000  # of which is known what they were told
 TELLING = 12  # characters of a text that tell it from others
 _PHONES = frozenset({Kind.MOBILE, Kind.PHONE})
@@ -60,14 +61,17 @@ class Automatic:
         self._clock = clock
         self._told: OrderedDict[str, tuple[tuple[Millis, str], ...]] = OrderedDict()
 
-    async def send(self, payer: UserId, sender: str, target: str, text: str, key: bytes = b"") -> bool:
+    async def send(
+        self, payer: UserId, sender: str, target: str, text: str, key: bytes = b"", *, asked: bool = False
+    ) -> bool:
         """Whether it is on its way, or was before. Billed to this account; goes to phones that have opted out, too.
 
         `key` names the occasion, of which there is one text whatever process asks how often; without it, each ten
-        minutes are one. What is refused stays so; what can't be sent now may be asked for again.
+        minutes are one. What is refused stays so; what can't be sent now may be asked for again. `asked`: it answers
+        a command, as often as those come, and users' own phones have it, too.
         """
-        account, phone, now = self._directory.by_id.get(payer), self._phone(target), self._clock()
-        if account is None or not phone or not text or not self._allows(phone, text, now):
+        account, phone, now = self._directory.by_id.get(payer), self._phone(target, asked), self._clock()
+        if account is None or not phone or not text or not self._allows(phone, text, now, asked):
             return False
         occasion = key or b"%d" % (now // QUIET)
         submission = Submission(
@@ -90,10 +94,11 @@ class Automatic:
         word = read(text)
         return word is None or word.act is not Act.STOP
 
-    def _phone(self, raw: str) -> str:
+    def _phone(self, raw: str, asked: bool = False) -> str:
         """Its number; '' where it is no phone, or one of our numbers."""
-        number = read_number(raw, self._settings().country)
-        known = number.digits in self._directory.by_number or number.digits in self._directory.book
+        number, book = read_number(raw, self._settings().country), self._directory.book
+        plain = number.digits in self._directory.by_number or number.digits in book
+        known = book.is_service(number.digits) if asked else plain
         return number.digits if number.kind in _PHONES and not known else ""
 
     def _bounced(self, phone: str, text: str) -> bool:
@@ -104,10 +109,11 @@ class Automatic:
         known = told + [max(map(_plain, re.split(r"\{\w+\}", one)), key=len) for one in ours]
         return any(len(one) >= TELLING and one in said for one in known)
 
-    def _allows(self, phone: str, text: str, now: Millis) -> bool:
+    def _allows(self, phone: str, text: str, now: Millis, asked: bool = False) -> bool:
         """Counts it, if so."""
         told = tuple(one for one in self._told.pop(phone, ()) if one[0] > now - HOUR)
-        allowed = len(told) < MOST and all(before != text or at <= now - QUIET for at, before in told)
+        fresh = asked or all(before != text or at <= now - QUIET for at, before in told)
+        allowed = len(told) < (MOST_ASKED if asked else MOST) and fresh
         self._told[phone] = (*told, (now, text)) if allowed else told
         if len(self._told) > PHONES:
             self._told.popitem(last=False)

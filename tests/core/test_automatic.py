@@ -9,7 +9,7 @@ import pytest
 
 from tests.core.world import ALICE, BOB, FIXED, MOBILE, directory
 from voipsms.accept import accept
-from voipsms.automatic import HOUR, MOST, PHONES, QUIET, Automatic
+from voipsms.automatic import HOUR, MOST, MOST_ASKED, PHONES, QUIET, Automatic
 from voipsms.errors import NoCredit, OptedOut, Refused, StoreError, Unavailable
 from voipsms.model import GatewayId, Incoming, MessageId, Millis, Msisdn, Submission, UserId
 from voipsms.numbers_book import NumberBook
@@ -184,3 +184,19 @@ async def test_what_a_phone_was_told_is_known_when_it_comes_back(desk: Desk) -> 
     await desk.send(text=said)
     assert not desk.automatic.answerable(heard)
     assert desk.automatic.answerable(replace(heard, source=Msisdn(FIXED)))
+
+
+async def test_answers_to_commands_are_more(desk: Desk) -> None:
+    """To users' own phones, too, and the same one again; but not without end."""
+
+    async def answer(target: str = BOB, key: bytes = b"") -> bool:
+        return await desk.automatic.send(ALICE_ID, ALICE, target, TEXT, key, asked=True)
+
+    for n in range(MOST_ASKED):
+        assert await answer(key=b"%d" % n)
+    assert not await answer(key=b"x")
+    assert not await answer("1234")
+    assert not await answer("36205550000"), "a range is no phone"
+    assert not await desk.send(BOB)
+    desk.now = Millis(desk.now + HOUR)
+    assert await answer()

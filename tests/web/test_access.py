@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from voipsms import proving
 from voipsms.directory import Account, Directory
 from voipsms.errors import Unavailable, UserInactive
 from voipsms.networks import read_networks
@@ -101,13 +102,13 @@ def signed(
         (replace(GOOD, authid="bare"), "denied"),
         (replace(GOOD, authpwd="wrong"), "denied"),
         (replace(GOOD, authpwd=""), "denied"),
-        (replace(GOOD, authpwd="x" * (access.LONGEST + 1)), "denied"),
+        (replace(GOOD, authpwd="x" * (proving.LONGEST + 1)), "denied"),
         (signed(secret="another"), "denied"),
         (signed(authid="bob"), "denied"),
         (signed(authid="bare", secret=""), "denied"),
         (signed(authkey="another"), "denied"),
         (signed(authsalt=""), "denied"),
-        (signed(authsalt="s" * (access.LONGEST + 1)), "denied"),
+        (signed(authsalt="s" * (proving.LONGEST + 1)), "denied"),
         (replace(signed(), authsalt="s2"), "denied"),
         (replace(signed(), authmd5="ümlaut"), "denied"),
     ],
@@ -174,13 +175,13 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(stored)
         return verify_password(stored, password)
 
-    monkeypatch.setattr(access, "verify_password", verify)
+    monkeypatch.setattr(proving, "verify_password", verify)
     return seen
 
 
 async def test_a_right_password_is_hashed_once_in_minutes(door: Door, hashes: list[str]) -> None:
     assert await asyncio.gather(*(door.asks(GOOD) for _ in range(5))) == ["alice"] * 5
-    door.clock.now += access.REMEMBERED - 1
+    door.clock.now += proving.REMEMBERED - 1
     assert await door.asks(GOOD) == "alice"
     assert len(hashes) == 1
     door.clock.now += 1
@@ -205,14 +206,14 @@ async def test_nobody_s_password_is_hashed_too(door: Door, hashes: list[str]) ->
 
 
 async def test_remembered_passwords_are_bounded(door: Door, hashes: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "MOST_REMEMBERED", 1)
+    monkeypatch.setattr(proving, "MOST_REMEMBERED", 1)
     for name in ("alice", "root", "alice"):
         assert await door.asks(replace(GOOD, authid=name)) == name
     assert len(hashes) == 3
 
 
 async def test_passwords_that_wait_are_bounded(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access, "MOST_VERIFYING", 1)
+    monkeypatch.setattr(proving, "MOST_VERIFYING", 1)
     first = asyncio.create_task(door.asks(GOOD))
     await asyncio.sleep(0)
     with pytest.raises(Unavailable):

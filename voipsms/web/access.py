@@ -5,32 +5,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 from voipsms import metrics
 from voipsms.directory import Account, Directory
-from voipsms.errors import Unavailable, UserInactive, VoipSmsError
+from voipsms.errors import UserInactive, VoipSmsError
 from voipsms.log import get_logger
 from voipsms.model import UserType
 from voipsms.networks import inside
-from voipsms.passwords import hash_password, verify_password
+from voipsms.proving import LONGEST, Passwords
 from voipsms.settings import HttpSettings
 from voipsms.store.api_keys import hashed
 from voipsms.values import Value
 from voipsms.web.lockouts import Lockouts
 from voipsms.web.peer import address_of
 
-REMEMBERED: Final = 300.0  # seconds that a verified password needs no hashing
-MOST_REMEMBERED: Final = 20_000
 MOST_SALTS: Final = 50_000  # at hand; all of a day's are in tb_ingress
-MOST_VERIFYING: Final = 64  # passwords that wait for their hash, 50 ms and 64 MiB each
-LONGEST: Final = 1024  # characters of a password or salt
 PENALTY: Final = 0.25  # seconds that the answer to a wrong attempt is held back
 
 log = get_logger("api")
@@ -87,11 +81,8 @@ class Access:
     ) -> None:
         self._directory = directory
         self._clock = clock
-        self._key = secrets.token_bytes(32)
-        self._remembered: OrderedDict[bytes, float] = OrderedDict()  # mark → until when
-        self._verifying: dict[bytes, asyncio.Future[bool]] = {}
         self._salts: OrderedDict[bytes, None] = OrderedDict()
-        self._thread = ThreadPoolExecutor(1, "passwords")
+        self.passwords = Passwords(clock)
         self.configure(settings)
 
     def configure(self, settings: HttpSettings) -> None:
@@ -104,7 +95,7 @@ class Access:
         )
 
     def close(self) -> None:
-        self._thread.shutdown(cancel_futures=True)
+        self.passwords.close()
 
     # -- where from
 
@@ -194,7 +185,7 @@ class Access:
             return self._right_md5(given, account.keys.secret if account else "")
         if not given.authpwd:
             return False
-        return await self._right_password(given, account.keys.password if account else "")
+        return await self.passwords.right(given.authid, given.authpwd, account.keys.password if account else "")
 
     def _right_md5(self, given: Credentials, secret: str) -> bool:
         """Takes as long for an account without a secret, or for none."""
@@ -213,40 +204,3 @@ class Access:
         if len(self._salts) > MOST_SALTS:
             self._salts.popitem(last=False)
         return once
-
-    async def _right_password(self, given: Credentials, stored: str) -> bool:
-        """A pair that was right needs no hashing for a while, as long as the account keeps that password."""
-        if len(given.authpwd) > LONGEST:
-            return False
-        words = f"{given.authid}\0{given.authpwd}\0{stored}".encode()
-        mark = hashlib.blake2b(words, digest_size=16, key=self._key).digest()
-        if self._clock() < self._remembered.get(mark, 0.0):
-            return True
-        if not await self._verified(mark, stored, given.authpwd):
-            return False
-        self._remembered.pop(mark, None)
-        self._remembered[mark] = self._clock() + REMEMBERED
-        if len(self._remembered) > MOST_REMEMBERED:
-            self._remembered.popitem(last=False)
-        return True
-
-    async def _verified(self, mark: bytes, stored: str, password: str) -> bool:
-        """In the thread; who asks for the same while it runs gets the same answer. Raises Unavailable."""
-        running = self._verifying.get(mark)
-        if running is None:
-            if len(self._verifying) >= MOST_VERIFYING:
-                raise Unavailable("Too many passwords are being verified")
-            loop = asyncio.get_running_loop()
-            running = self._verifying[mark] = loop.run_in_executor(self._thread, _verify, stored, password)
-            running.add_done_callback(lambda _: self._verifying.pop(mark, None))
-        return await asyncio.shield(running)
-
-
-@cache
-def _decoy() -> str:
-    return hash_password(secrets.token_hex())
-
-
-def _verify(stored: str, password: str) -> bool:
-    """Takes as long where there is no password."""
-    return verify_password(stored or _decoy(), password) and bool(stored)
