@@ -45,7 +45,7 @@ def accept(
     target = Msisdn(number.digits)
     account = _payer(submission, directory, bill_to, settings.country)
     if account.terms is not None:
-        _check_terms(account, now)
+        check_terms(account, now)
     sender = sender_of(submission, account, bill_to, settings.country)
     if directory.is_opted_out(target, sender, account.id) and not submission.exempt:
         raise OptedOut
@@ -107,8 +107,8 @@ def _payer(submission: Submission, directory: Directory, bill_to: str, country: 
     return account
 
 
-def _check_terms(account: Account, now: Millis) -> None:
-    """What bounds an account bounds those that buy from it."""
+def check_terms(account: Account, now: Millis) -> None:
+    """What bounds an account bounds those that buy from it. Raises Refused."""
     if account.fault:
         raise AccountFault
     if account.expired(now):

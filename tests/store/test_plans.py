@@ -22,7 +22,7 @@ PARAMETERS = {
     "rows": "[[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]]", "after": 0, "before": 1, "node": 99, "now": 1, "holder": "",
     "lease": 1, "mark": 1, "part": 0, "packet": "p", "service": "SMS", "prefix": "", "valid_from": 0, "timetable": "",
     "first": 1, "sender": "", "target": "", "state": "", "direction": "", "everyone": 0,
-    "user_id": 1, "channel": "chat", "room": 1,
+    "user_id": 1, "channel": "chat", "room": 1, "type": "CALL",
 }  # fmt: skip
 SHARED = ["renew_lease", "owned", "disown", "orphans", "unsettled", "undelivered", "warned"]
 TINY = {"tb_nodes"}  # one row a process

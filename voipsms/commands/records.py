@@ -92,8 +92,12 @@ def _check(arguments: Namespace) -> int:
             for message, name, back in db.read("uneven_charges")
         ]
         faults += [("cdr", str(message), "final, but without a CDR") for (message,) in db.read("missing_cdrs")]
+        faults += [
+            ("call", str(pair), f"CDR {cdr}: not answered, but not free, or written while the call goes on")
+            for pair, cdr in db.read("wrong_calls")
+        ]
     if faults or arguments.format != "table":
         write_rows(arguments.format, ("fault", "of", "what"), faults)
     else:
-        print("every balance is the sum of its ledger, every charged message has its one CDR")
+        print("every balance is the sum of its ledger, every charged message has its one CDR, every call one a leg")
     return 1 if faults else 0

@@ -226,6 +226,12 @@ class Outcome(Value, frozen=True):
     millis: int | None = None
 
 
+class Moved(Value, frozen=True):
+    """What a piece of work gives back that has moved money outside of a commit: the balances now."""
+
+    balances: dict[UserId, Micros]
+
+
 class Written(Value, frozen=True):
     """What a commit did: the result of each entry in order (None, Repeat, bool or an exception), balances now, and what
     it has learned of the gateways; and receipts that it has put into tb_outbox."""

@@ -19,7 +19,7 @@ from voipsms.log import get_logger
 from voipsms.model import Delivery, Micros, UserId
 from voipsms.store.commit import Commit
 from voipsms.store.database import Conflict, Database, Engine, Unwritable
-from voipsms.store.entries import Accept, Amend, Entry, Hear, Outcome, Receive, Remember, Written
+from voipsms.store.entries import Accept, Amend, Entry, Hear, Moved, Outcome, Receive, Remember, Written
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.node import Node
 from voipsms.store.orphans import Orphans
@@ -302,7 +302,10 @@ class Journal:
         if not job.future.set_running_or_notify_cancel():
             return
         try:
-            job.future.set_result(self._fenced(job.work))
+            found = self._fenced(job.work)
+            if isinstance(found, Moved):
+                self._on_loop(self._watcher.balances, found.balances)
+            job.future.set_result(found)
         except NodeLost as error:
             job.future.set_exception(StoreError(str(error)))
             raise

@@ -54,7 +54,7 @@ class Ledger:
             if message.counted:
                 counted.update(message.counted)
         users |= self._payers(ending)
-        self._lock_accounts(users)
+        self.lock_users(users)
         if counted:
             self._read_counters(counted)
 
@@ -73,7 +73,7 @@ class Ledger:
             self._charges.update(new)
         return users
 
-    def _lock_accounts(self, users: set[UserId]) -> None:
+    def lock_users(self, users: set[UserId]) -> None:
         wanted = [(user,) for user in sorted(users - self._accounts.keys())]
         if not wanted:
             return
@@ -93,29 +93,29 @@ class Ledger:
         """Why it can't be charged: nobody goes below what is theirs."""
         if message.counted and any(map(self._is_full, message.counted)):
             return MonthlyLimit()
-        if not self._affords(message.user_id, message.price):
+        if not self.affords(message.user_id, message.price):
             return NoCredit()
-        if message.charges and not all(self._affords(user, price) for user, price in message.charges):
+        if message.charges and not all(self.affords(user, price) for user, price in message.charges):
             return NoResellerCredit()
         return None
 
     def _is_full(self, user: UserId) -> bool:
         return user in self._limits and self._counters[user].sent >= self._limits[user]
 
-    def _affords(self, user: UserId, price: int) -> bool:
+    def affords(self, user: UserId, price: int) -> bool:
         account = self._accounts.get(user)
         return account is not None and (account.floor is None or account.balance - price >= account.floor)
 
     def reserve(self, message: Message, credit: Micros) -> None:
         """`credit`: for the advertisement in it."""
-        self._move(message.user_id, message.id, "reserve", -message.price - credit)
+        self.move(message.user_id, message.id, "reserve", -message.price - credit)
         if credit:
-            self._move(message.user_id, message.id, "advert", credit)
+            self.move(message.user_id, message.id, "advert", credit)
         if message.charges:
             self._charges[message.id] = message.charges
             for level, (user, price) in enumerate(message.charges, 1):
                 self._rows["insert_charges"].append((message.id, level, user, price))
-                self._move(user, message.id, "reserve", -price)
+                self.move(user, message.id, "reserve", -price)
         for user in message.counted:
             if user in self._limits:
                 known = self._counters[user]
@@ -124,22 +124,22 @@ class Ledger:
 
     def charge(self, message: Message) -> None:
         """For a message from a phone, which is there: nothing of it is ever paid back."""
-        self._move(message.user_id, message.id, "charge", -message.price)
+        self.move(message.user_id, message.id, "charge", -message.price)
 
     def refund(self, message_id: int, user: UserId, price: Micros) -> None:
         """To the user and every reseller. After `lock`, which knows what they have paid and not got back."""
-        self._move(user, message_id, "refund", price)
+        self.move(user, message_id, "refund", price)
         if charges := self._charges.get(message_id):
             self._charges[message_id] = ()
             self._rows["refund_charges"].append((message_id,))
             for reseller, paid in charges:
-                self._move(reseller, message_id, "refund", paid)
+                self.move(reseller, message_id, "refund", paid)
 
-    def _move(self, user: UserId, message_id: int, kind: str, amount: int) -> None:
+    def move(self, user: UserId, message_id: int, kind: str, amount: int) -> None:
         if not amount:
             return
         if user not in self._accounts:
-            self._lock_accounts({user})
+            self.lock_users({user})
         self._rows["insert_ledger"].append((self._ids.next(), user, message_id, kind, amount, self._now, ""))
         self._deltas[user] += amount
         if user in self._accounts:

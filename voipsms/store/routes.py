@@ -21,7 +21,7 @@ class RouteError(VoipSmsError):
 
 @dataclass(frozen=True, slots=True)
 class NewRoute:
-    """As the operator writes it; empty: that condition is not asked. `ceiling`: millionths. `type`: of what it takes."""
+    """As the operator writes it; empty: that condition is not asked. `ceiling`: millionths."""
 
     gateway: str
     prefix: str = ""
