@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from voipsms.patterns import TooSlow, bounded
+from voipsms.patterns import TooSlow, bounded, searches
 
 # A message's and a SIP request's. `number`: the user part of the request URI.
 MESSAGE_FIELDS: Final = ("from", "to", "text", "user", "direction")
@@ -90,6 +90,7 @@ class Rewrite(Action):
     pattern: re.Pattern[str]
     pieces: tuple[str | int, ...]
 
+    @searches
     def act(self, outcome: Outcome) -> None:
         room = LONGEST_TEXT
 
@@ -289,6 +290,7 @@ def _apply(rules: Sequence[Rule], facts: Facts, trace: list[tuple[str, str]] | N
     return outcome
 
 
+@searches
 def _differs(rule: Rule, facts: Facts, folded: Facts) -> Condition | None:
     """The first condition that does not hold; None: all do."""
     for condition in rule.conditions:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voipsms.patterns import searches
 from voipsms.rulebook import compile_rule, compile_rules
 from voipsms.rules import LONGEST_TEXT, MOST_EFFECTS, Condition, Copy, Outcome, Refuse, Rule, Rules, Slow, Tell, apply
 from voipsms.store.rules import RuleText
@@ -189,6 +190,7 @@ def test_a_process_that_was_busy_with_something_else_gets_a_second_chance() -> N
     """The timer counts all threads: what they took must not refuse a message, nor end the process."""
     asked = 0
 
+    @searches
     def busy(value: str) -> bool:
         nonlocal asked
         asked += 1

@@ -157,14 +157,14 @@ class House:
         kinds = [row for row in self.rows("SELECT msgid, kind, user_id FROM tb_ledger") if row[0] is not None]
         kinds = [row for row in kinds if row[0] not in calls]  # which reserve as they go on
         assert len(kinds) == len(set(kinds)), "a message is charged once and refunded once, to each who pays"
-        refunded = {message_id for message_id, kind, _ in kinds if kind == "refund"}
+        expired = {row[0] for row in self.rows("SELECT message_id FROM tb_events WHERE kind = 'EXPIRED'")}
         columns = "id, state, duration, price, direction"
         for message_id, state, duration, price, direction in self.rows(f"SELECT {columns} FROM tb_messages"):  # noqa: S608
             whole, stage = (duration, price), queue.pop(message_id, None)
             if direction == "MO":
                 _check_received(message_id, State(state), whole, stage, cdrs[message_id])
             else:
-                late = state == State.DELIVERED and message_id in refunded  # it had expired
+                late = self.refund and state == State.DELIVERED and message_id in expired  # its refund stands
                 _check_message(message_id, State(state), (0, 0) if late else whole, stage, cdrs[message_id])
         both = "SELECT m.id FROM tb_messages AS m JOIN tb_inbound AS i ON i.id = m.id"
         assert self.rows(both) == [], "settled, and to be settled again"
