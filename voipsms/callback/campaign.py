@@ -96,7 +96,7 @@ def read_campaign(name: str, folder: Path) -> Campaign:
     menu = read_section(Menu, sections.get("menu", {}), lambda key, right: fault("menu", key, right))
     names = sections.get("prompts", {})
     files = _recordings(path.parent, names)
-    known = (*Prompt, *_WORDS["words"])
+    known = (*map(str, Prompt), *_WORDS["words"])
     for prompt in dict.fromkeys((*Prompt, *_WORDS[menu.amounts], *names)):
         if prompt not in known and len(prompt) != _CURRENCY:
             fault("prompts", prompt, unknown_key(prompt, known))
