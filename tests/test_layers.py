@@ -66,6 +66,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "telling",
         "upkeep",
         "verifying",
+        "vouchers",
         "ways",
     },
     {"inbound"},

@@ -27,12 +27,13 @@ from voipsms.commands import (
     sending,
     server,
     simulator,
+    vouchers,
 )
 from voipsms.errors import VoipSmsError
 
 _FAMILIES = (
-    server, accounts, sending, console, explain, prices, numbers, optout, outbox, routes, gateways, rules, adverts,
-    records, message, reports, archive, simulator, demo,
+    server, accounts, sending, console, explain, prices, vouchers, numbers, optout, outbox, routes, gateways, rules,
+    adverts, records, message, reports, archive, simulator, demo,
 )  # fmt: skip
 
 

@@ -283,9 +283,9 @@ FORGED = {
     "a leg too much": (f"INSERT INTO tb_cdrs (id, {COPIED}) SELECT 7, {COPIED} {FIRST}", "wrong_charges"),
     "a leg too little": (f"DELETE {FIRST}", "wrong_charges"),
     "no leg": ("DELETE FROM tb_cdrs", "wrong_charges"),
-    "a text among the legs": ("UPDATE tb_cdrs SET type = 'SMS' " + WHERE, "wrong_charges"),
+    "a text among the legs": ("UPDATE tb_cdrs SET type = 'SMS' " + WHERE, "wrong_charges"),  # noqa: S608 — constants
     "charged twice": (f"{MOVED} SELECT 7, user_id, msgid, '', -5, 1 {FIRST}", "wrong_charges"),
-    "not answered, but paid": ("UPDATE tb_cdrs SET duration = 0 " + WHERE, "wrong_calls"),
+    "not answered, but paid": ("UPDATE tb_cdrs SET duration = 0 " + WHERE, "wrong_calls"),  # noqa: S608 — constants
     "closed, but under way": (
         f"INSERT INTO tb_calls (id, node, seen, pair) SELECT msgid, 1, 1, '' {FIRST}", "wrong_calls"
     ),

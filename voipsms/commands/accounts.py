@@ -39,7 +39,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     add.add_argument("--credit", type=limit, default=Micros(0), metavar="10.00", help="opening credit")
     add.add_argument("--number", action="append", default=[], metavar="N", help="a number of this user; repeatable")
     add.add_argument("--postpaid", type=limit, default=Micros(0), metavar="LIMIT", help="how far below zero it may go")
-    add.add_argument("--currency", type=_currency, metavar="EUR", help="of its balance; default: [global] currency")
+    add.add_argument("--currency", type=currency, metavar="EUR", help="of its balance; default: [global] currency")
     add.set_defaults(sent=None, enabled=None)
     _add_options(add)
     add.set_defaults(run=_add)
@@ -85,7 +85,7 @@ def _add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--gateway", metavar="G", help="is tried before those that routes find; '': none")
 
 
-def _currency(text: str) -> str:
+def currency(text: str) -> str:
     if len(text) != 3 or not text.isascii() or not text.isupper():
         raise ArgumentTypeError(f"{text!r} is no currency such as EUR")
     return text

@@ -56,7 +56,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     add.add_argument("--gateway", required=True, metavar="NAME")
     add.add_argument("--priority", type=int, default=1, metavar="N", help="1 comes before 2; default: %(default)s")
     add.add_argument("--weight", type=_weight, default=1, metavar="W", help="share among equals; default: %(default)s")
-    add.add_argument("--ceiling", type=amount, default=None, metavar="0.05", help="what a message or minute may cost us")
+    add.add_argument("--ceiling", type=amount, default=None, metavar="0.05", help="the most that it costs us")
     add.add_argument("--type", choices=TYPES, default=SMS, help="what it takes; default: %(default)s")
     add.set_defaults(run=_add)
     imported = routes.add_parser("import", help="reads routes from a CSV file, in place of those that there are")
