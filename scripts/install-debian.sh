@@ -8,6 +8,7 @@ declare -A program=(  # package → a program of it
   [chromium]=chromium
   [kamailio]=kamailio
   [kannel]=bearerbox
+  [kannel-extras]=/usr/lib/kannel/test/drive_smpp
   [mariadb-client-core]=my_print_defaults
   [mariadb-server-core]=mariadbd
   [openssl]=openssl

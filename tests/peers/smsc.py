@@ -13,8 +13,11 @@ from typing import Any, Self, TypeVar
 from tests.peers.ports import free_port
 from tests.peers.program import Program, tcp_open, wait_until
 from voipsms.smpp.behaviour import Options
+from voipsms.smpp.deliveries import mobile_originated
 from voipsms.smpp.faults import Strike
+from voipsms.smpp.pdu import ShortMessage, Tlvs
 from voipsms.smpp.simulator import Simulator
+from voipsms.smpp.submits import Submit
 
 T = TypeVar("T")
 
@@ -71,6 +74,17 @@ class LiveSmsc:
 
     def count(self, name: str) -> int:
         return self._simulator.counts[name]
+
+    def submits(self, target: str = "") -> list[Submit]:
+        """The last of what came, in order; `target`: only those to it."""
+        return [submit for submit in tuple(self._simulator.submits) if target in ("", submit.destination)]
+
+    def deliver(self, message: ShortMessage, tlvs: Tlvs = ()) -> None:
+        self._run(self._call(self._simulator.deliver, message, tlvs))
+
+    def text(self, phone: str, number: str, text: str) -> None:
+        """A phone writes."""
+        self.deliver(*mobile_originated(phone, number, text))
 
     def strike(self, *strikes: Strike) -> None:
         self._run(self._call(self._simulator.strike, *strikes))

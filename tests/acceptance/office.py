@@ -1,0 +1,87 @@
+"""An office: Kamailio with softphones, the gateway beside it, and an SMSC that does what the test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.acceptance.rig import Rows, ask
+from tests.peers.baresip import Baresip
+from tests.peers.gateway import Changes, Gateway
+from tests.peers.kamailio import Kamailio
+from tests.peers.pjsua import Pjsua
+from tests.peers.program import wait_until
+from tests.peers.smsc import LiveSmsc
+from voipsms.smpp.behaviour import Options
+
+ALICE, BOB = "36201110001", "36201110002"  # numbers of the accounts of these names, and of their phones
+MOBILE = "36301112233"
+SECRETS = {"alice": "secret-a", "bob": "secret-b", "voipsms": "secret-v"}  # of the proxy
+CREDIT = "10"
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    folder: Path
+    gateway: Gateway
+    smsc: LiveSmsc
+    proxy: Kamailio
+
+    def baresip(self, name: str, contact: str = MOBILE) -> Baresip:
+        return Baresip(self.folder, self.proxy.port, name, SECRETS[name], contact)
+
+    def pjsua(self, name: str) -> Pjsua:
+        return Pjsua(self.proxy.port, name, SECRETS[name])
+
+    def shown_as(self, phone: str) -> str:
+        """A phone's number as softphones show it."""
+        return f"sip:+{phone}@127.0.0.1"
+
+
+def texts_settled(gateway: Gateway, count: int, seconds: float = 20.0) -> None:
+    """Waits until so many texts from phones have reached their users, or won't. Raises TimeoutError."""
+    question = (
+        "SELECT count(*) FROM tb_messages WHERE direction = 'MO' AND state <> 'QUEUED'"
+        " AND id NOT IN (SELECT message_id FROM tb_outbox WHERE stage = 0)"
+    )
+    wait_until(lambda: ask(gateway, question)[0][0] == count, f"{count} texts from phones", seconds, pause=0.05)
+
+
+def held(gateway: Gateway, least: int = 1) -> Rows:
+    """Waits until so many deliveries have been put off. Their texts in order, and why."""
+    statement = "SELECT text, error FROM tb_outbox WHERE stage = 0 AND error <> '' ORDER BY id"
+    wait_until(lambda: len(ask(gateway, statement)) >= least, f"{least} deliveries held", pause=0.05)
+    return ask(gateway, statement)
+
+
+def furnish(gateway: Gateway) -> None:
+    for name, number in (("alice", ALICE), ("bob", BOB)):
+        gateway.add_user(name, CREDIT, number)
+
+
+@contextmanager
+def office(
+    folder: Path, url: str = "sqlite:///voipsms.db", *, smsc: Options | None = None, changes: Changes | None = None,
+    users: Callable[[Gateway], None] = furnish,
+) -> Iterator[Office]:  # fmt: skip
+    with LiveSmsc(smsc) as simulator:
+        gateway = Gateway(folder, simulator.port, url, level="info")
+        proxy = Kamailio(folder, [gateway.sip_port], SECRETS)
+        gateway.configure(_changes(proxy, changes or {}))
+        users(gateway)
+        with gateway, proxy:
+            wait_until(gateway.ready, "the gateway is bound")
+            yield Office(folder, gateway, simulator, proxy)
+
+
+def _changes(proxy: Kamailio, more: Changes) -> Mapping[str, Mapping[str, object]]:
+    outbound = {
+        "outbound": f"sip:127.0.0.1:{proxy.port}", "outbound_user": "voipsms", "outbound_password": SECRETS["voipsms"],
+    }  # fmt: skip
+    return {
+        **more,
+        "global": {"smsprice": "0.03", "smsreceive_route": 3, **more.get("global", {})},
+        "sip": {**outbound, **more.get("sip", {})},
+    }
