@@ -227,6 +227,27 @@ class NotCalled(Refused):
     text = "This number can't be called"
 
 
+class CallingAlready(Refused):
+    code = "calling_already"
+    http_status = 409
+    lasting = False
+    text = "This number is being called already"
+
+
+class CalledJustNow(Refused):
+    code = "called_just_now"
+    http_status = 429
+    lasting = False
+    text = "This number was called a moment ago: try again later"
+
+
+class TooManyCalls(Refused):
+    code = "too_many_calls"
+    http_status = 429
+    lasting = False
+    text = "There are calls of this account already"
+
+
 REFUSALS: dict[str, type[Refused]] = {
     kind.code: kind
     for kind in (

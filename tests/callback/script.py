@@ -50,9 +50,9 @@ def show(act: Act) -> str:
 class Played:
     """Plays a script; remembers the last token, so that `played` is of what plays."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, seconds: int = 60) -> None:
         self.conversation = conversation
-        self.acts = list(conversation.begin())
+        self.acts = list(conversation.begin(Opened(seconds, WAYS[:2])))
         self.closed: list[tuple[LegEnd, ...]] = []
         self.token = 0
 
@@ -60,8 +60,7 @@ class Played:
         kind, *rest = words.split()
         match kind, rest:
             case "opened", [seconds]:
-                ways = next(act for act in reversed(self.acts) if isinstance(act, Open)).numbers
-                return Opened(int(seconds), WAYS[: len(ways)])
+                return Opened(int(seconds), WAYS[:2])
             case "answered", [call, *codec]:
                 return wire.Answered(int(call), *codec)
             case "ended", [call, code, *reason]:

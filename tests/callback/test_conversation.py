@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.callback.script import BEGAN, FIRST, RING, SECOND, SINCE, WAYS, Played, conversation
+from tests.callback.script import BEGAN, FIRST, RING, SECOND, SINCE, WAYS, Played, conversation, show
 from voipsms.callback import wire
 from voipsms.callback.acts import Act, Answer, Close, Declined, Extend, Extended, Input, Lost, Open, Opened, Stop, Tick
 from voipsms.callback.conversation import Phase
 from voipsms.model import Millis
 
 RINGS = """
-    0 opened 60 | dial 1 sip:one
     1 ringing |
     5 answered 1 PCMA | play connecting; dial 2 sip:two
     6 played | loop ringback
@@ -38,15 +37,14 @@ PHONES = {
         TALKS + "75 ended 1 200 | hangup 2 \n 75.1 ended 2 200 | close",
         [f"{FIRST} 0 70 200", f"{SECOND} 5 60 200"],
     ),
-    "first busy": ("0 opened 60 | dial 1 sip:one \n 2 ended 1 486 | close", [f"{FIRST} 0 0 486 busy"]),
-    "first rings out": ("0 opened 60 | dial 1 sip:one \n 45 ended 1 0 by_us | close", [f"{FIRST} 0 0 487 no_answer"]),
+    "first busy": ("2 ended 1 486 | close", [f"{FIRST} 0 0 486 busy"]),
+    "first rings out": ("45 ended 1 0 by_us | close", [f"{FIRST} 0 0 487 no_answer"]),
     "first has no audio": (
-        "0 opened 60 | dial 1 sip:one \n 5 answered 1 | hangup 1 \n 5.1 ended 1 200 | close",
+        "5 answered 1 | hangup 1 \n 5.1 ended 1 200 | close",
         [f"{FIRST} 0 0 200 no_audio"],
     ),
     "first is never heard of": (
-        """0 opened 60 | dial 1 sip:one
-        55 tick | hangup 1
+        """        55 tick | hangup 1
         60 tick | close""",
         [f"{FIRST} 0 0 0 no_answer"],
     ),
@@ -74,8 +72,6 @@ PHONES = {
         RINGS + "9 ended 2 486 | play busy goodbye \n 10 ended 1 200 | close",
         [f"{FIRST} 0 5 200", f"{SECOND} 5 0 486 busy"],
     ),
-    "no credit": ("0 declined no_credit | close", [f"{FIRST} 0 0 0 no_credit"]),
-    "stopped before a call": ("0 stop shutdown | \n 1 opened 60 | close", [f"{FIRST} 0 0 0 shutdown"]),
     "stopped": (
         TALKS + "20 stop shutdown | hangup 1; hangup 2 \n 20.1 ended 1 200 | \n 20.2 ended 2 200 | close",
         [f"{FIRST} 0 15 200 shutdown", f"{SECOND} 5 5 200 shutdown"],
@@ -85,10 +81,7 @@ PHONES = {
         [f"{FIRST} 0 15 200 caller_lost", f"{SECOND} 5 5 200 caller_lost"],
     ),
     "the caller dies while the first rings": (
-        "0 opened 60 | dial 1 sip:one \n 2 lost | close", [f"{FIRST} 0 0 0 caller_lost"],
-    ),
-    "the caller dies before the credit is there": (
-        "0.5 lost | \n 1 opened 60 | close", [f"{FIRST} 0 0 0 caller_lost"],
+        "2 lost | close", [f"{FIRST} 0 0 0 caller_lost"],
     ),
     "the caller dies while it hangs up": (
         TALKS + "75 ended 1 200 | hangup 2 \n 76 lost | close",
@@ -134,7 +127,7 @@ PHONES |= {
     for code, (said, reason) in GONE.items()
 }
 PHONES |= {
-    f"first {code}": (f"0 opened 60 | dial 1 sip:one \n 2 ended 1 {code} | close", [f"{FIRST} 0 0 {code} {reason}"])
+    f"first {code}": (f"2 ended 1 {code} | close", [f"{FIRST} 0 0 {code} {reason}"])
     for code, (_, reason) in GONE.items()
 }
 
@@ -142,13 +135,12 @@ PHONES |= {
 @pytest.mark.parametrize(("script", "ends"), PHONES.values(), ids=PHONES)
 def test_phone_to_phone(script: str, ends: list[str] | None) -> None:
     played = Played(conversation())
-    assert played.acts == [Open((FIRST, SECOND))]
+    assert [show(act) for act in played.acts] == ["dial 1 sip:one"]
     played.play(script)
     assert ends is None or played.ends == ends
 
 
 MENU = """
-    0 opened 600 | dial 1 sip:one
     5 answered 1 PCMA | play welcome balance enter_number
 """
 DIALS = f"""
@@ -224,8 +216,7 @@ PROMPTS = {
     ),
     "last words are not heard of": (MENU + "9 played | \n 19 tick | play goodbye \n 139 tick | hangup 1", None),
     "credit ends in the menu": (
-        """0 opened 60 | dial 1 sip:one
-        5 answered 1 PCMA | play welcome balance enter_number
+        """        5 answered 1 PCMA | play welcome balance enter_number
         25 tick | extend
         25 extended 0 |
         35 tick |
@@ -234,8 +225,7 @@ PROMPTS = {
         [f"{FIRST} 0 60 200 no_credit"],
     ),
     "credit counts from the second answer": (
-        f"""0 opened 60 | dial 1 sip:one
-        5 answered 1 PCMA | play welcome balance enter_number
+        f"""        5 answered 1 PCMA | play welcome balance enter_number
         24 played |
         24 digits 06209876543# | open {FIRST} {SECOND}
         25 opened 60 | play connecting; dial 2 sip:two
@@ -244,8 +234,7 @@ PROMPTS = {
         None,
     ),
     "credit counts from the grant when the second does not answer": (
-        f"""0 opened 60 | dial 1 sip:one
-        5 answered 1 PCMA | play welcome balance enter_number
+        f"""        5 answered 1 PCMA | play welcome balance enter_number
         24 digits 06209876543# | hush; open {FIRST} {SECOND}
         25 opened 60 | play connecting; dial 2 sip:two
         60 ended 2 480 | play no_answer another_number
@@ -261,14 +250,14 @@ PROMPTS = {
 
 @pytest.mark.parametrize(("script", "ends"), PROMPTS.values(), ids=PROMPTS)
 def test_prompts(script: str, ends: list[str] | None) -> None:
-    played = Played(conversation(None))
-    assert played.acts == [Open((FIRST,))]
+    played = Played(conversation(None), seconds=600 if script.startswith(MENU) else 60)
+    assert [show(act) for act in played.acts] == ["dial 1 sip:one"]
     played.play(script)
     assert ends is None or played.ends == ends
 
 
 def test_five_numbers() -> None:
-    played = Played(conversation(None))
+    played = Played(conversation(None), seconds=600)
     played.play(MENU)
     for call in range(2, 6):
         played.play(f"""{call * 10} digits 06209876543# | hush; open {FIRST} {SECOND}
@@ -283,8 +272,8 @@ def test_five_numbers() -> None:
 
 
 def test_the_longest_call() -> None:
-    played = Played(conversation(longest=60))
-    played.play("0 opened 600 | dial 1 sip:one \n 5 answered 1 PCMA | play connecting; dial 2 sip:two")
+    played = Played(conversation(longest=60), seconds=600)
+    played.play("5 answered 1 PCMA | play connecting; dial 2 sip:two")
     played.play("""9 answered 2 PCMA | bridge 1 2
         35 tick | part 1 2; play beep
         35.3 played | bridge 1 2
@@ -314,7 +303,6 @@ def test_who_has_answered_is_told() -> None:
 
 def test_what_the_other_side_says_is_kept() -> None:
     played = Played(conversation())
-    played.play("0 opened 60 | dial 1 sip:one")
     played.take(wire.Ended(1, 503, "Out of lines " * 100), SINCE + 1)
     (end,) = played.closed[0]
     assert (end.way, end.comment) == (WAYS[0], ("Out of lines " * 100)[:100])
@@ -359,7 +347,7 @@ class Held:
         self.answered: dict[int, float] = {}
         self.ended: dict[int, float] = {}
         self.closed: list[Close] = []
-        self.watch(self.made.begin(), SINCE)
+        self.watch(self.made.begin(Opened(60, WAYS[:2])), SINCE)
 
     def watch(self, acts: tuple[Act, ...], now: float) -> None:
         for act in acts:
@@ -420,6 +408,6 @@ def test_anything_ends_in_one_close(second: bool, steps: list[Step]) -> None:
     (close,) = held.closed
     assert held.made.phase is Phase.OVER
     assert close.legs[0].number == FIRST
-    assert [leg.seconds for leg in close.legs] == (held.seconds() or [0])
+    assert [leg.seconds for leg in close.legs] == held.seconds()
     assert all(leg.code == 200 for leg in close.legs if leg.seconds)
     held.take(wire.Answered(1, "PCMA"), now + 1)

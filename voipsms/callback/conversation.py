@@ -31,7 +31,6 @@ _REFUSED: Final = {"no_credit": Prompt.NO_CREDIT, "impossible_number": Prompt.WR
 
 
 class Phase(Enum):
-    RESERVING = "reserving"  # credit for what is known
     CALLING = "calling"  # the first one
     MENU = "menu"
     CHECKING = "checking"  # the number that was entered
@@ -58,7 +57,7 @@ class Conversation:
         country: str = "",
         balance: tuple[str, ...] = (),
     ) -> None:
-        self.plan, self.phase = plan, Phase.RESERVING
+        self.plan, self.phase = plan, Phase.CALLING
         self._campaign, self._calls, self._balance, self._country = campaign, calls, balance, country
         self._since, self._began, self._ring = since, began, ring
         self._first = Leg(next(calls), plan.first, Way(""), since)
@@ -74,9 +73,13 @@ class Conversation:
 
     # -- the outside
 
-    def begin(self) -> tuple[Act, ...]:
-        second = self.plan.second
-        self._ask(Open((self.plan.first,) if second is None else (self.plan.first, second)))
+    def begin(self, opened: Opened) -> tuple[Act, ...]:
+        """`opened`: for the numbers of the plan."""
+        self._meter.grant(opened.seconds)
+        self._first.way = opened.ways[0]
+        if self.plan.second is not None:
+            self._second = Leg(next(self._calls), self.plan.second, opened.ways[1], self._since)
+        self._dial(self._first, self._since)
         return self._out()
 
     def take(self, told: Input, now: float) -> tuple[Act, ...]:
@@ -213,8 +216,6 @@ class Conversation:
         if self.phase is Phase.ENDING:
             return
         self.phase, self._patience = Phase.ENDING, now + GRACE
-        if not self._first.there and self._first.ended is None:
-            self._first.gone(now, reason)  # it was never called
         for leg in self._legs:
             self._hang_up(leg, now, reason)
 
@@ -247,18 +248,6 @@ class Conversation:
             leg.gone(now, "")
 
     # -- the first leg
-
-    def _call_first(self, told: Opened, now: float) -> None:
-        self._meter.grant(told.seconds)
-        self._opened, self._first.way = now, told.ways[0]
-        if self.plan.second is not None:
-            self._second = Leg(next(self._calls), self.plan.second, told.ways[1], now)
-        self.phase = Phase.CALLING
-        self._dial(self._first, now)
-
-    def _not_called(self, told: Declined, now: float) -> None:
-        self._first.gone(now, told.code, comment=told.comment)
-        self._finish(now)
 
     def _first_answers(self, told: wire.Answered, now: float) -> None:
         self._meter.start(now)
@@ -377,8 +366,6 @@ def _there(leg: Leg) -> bool:
 
 
 _TABLE: Final[Mapping[tuple[Phase, type[Input]], Callable[[Conversation, Any, float], None]]] = {
-    (Phase.RESERVING, Opened): Conversation._call_first,
-    (Phase.RESERVING, Declined): Conversation._not_called,
     (Phase.CALLING, wire.Answered): Conversation._first_answers,
     (Phase.MENU, wire.Played): Conversation._listen,
     (Phase.MENU, wire.Digit): Conversation._digit,
