@@ -208,6 +208,7 @@ class Channel(StrEnum):
     MAIL = "mail"
     WEBHOOK = "webhook"
     LOG = "log"  # a line in mo.log
+    COMMAND = "command"  # of SMS callback: to nobody, it is carried out
 
 
 class Subject(StrEnum):

@@ -15,6 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
+from typing import Protocol
 
 from voipsms import metrics
 from voipsms.directory import Account, Directory
@@ -71,6 +72,26 @@ Words = Callable[[Incoming, Belongs], Awaitable[None]]
 """What STOP and the like do; told again after a crash. These two raise StoreError."""
 Addressed = Callable[[Incoming, Belongs, Account], Sequence[Delivery]]
 HandOver = Callable[[Iterable[Delivery]], None]
+
+
+class TakesCommands(Protocol):
+    """SMS callback: what it takes goes to no user, and costs the number's user nothing."""
+
+    door: str  # whose texts are commands, whatever number they came to
+
+    def whose(self, incoming: Incoming) -> Belongs:
+        """Of a text by that door."""
+        ...
+
+    def takes(self, incoming: Incoming, belongs: Belongs) -> bool: ...
+
+    def delivery(self, arrival: Arrival, account: Account) -> Delivery: ...
+
+    def shown(self, text: str) -> str:
+        """As it may be kept: without passwords."""
+        ...
+
+
 Start = Callable[[tuple[Effect, ...], Message], None]
 
 _UNOWNED = End("nobody", "It came to no number of a user, and no user had written to that phone")
@@ -96,6 +117,7 @@ class Receiving:
         addressed: Addressed,
         hand_over: HandOver,
         start: Start,
+        commands: TakesCommands | None = None,
     ) -> None:
         self._journal = journal
         self._reader = reader
@@ -109,6 +131,7 @@ class Receiving:
         self._addressed = addressed
         self._hand_over = hand_over
         self._start = start
+        self._commands = commands
         self._open: dict[int, asyncio.Task[None]] = {}  # by the text's id
         self._holding: set[UserId] = set()  # users of whom texts are held
         self._paid = asyncio.Event()  # somebody of them has got money
@@ -172,9 +195,18 @@ class Receiving:
         arrival = replace(arrival, incoming=incoming)
         if ruled.refusal is not None:
             return await self._end(arrival, End("blocked", ruled.refusal), ruled.effects)
-        belongs = ruled.belongs or await self._whose(incoming)
-        await self._words(incoming, belongs)
+        belongs = ruled.belongs or await self._belongs(arrival)
+        if not self._is_command(incoming, belongs):
+            await self._words(incoming, belongs)
         return await self._settle(replace(arrival, belongs=belongs), ruled.effects)
+
+    async def _belongs(self, arrival: Arrival) -> Belongs:
+        if self._commands is not None and arrival.door == self._commands.door:
+            return self._commands.whose(arrival.incoming)
+        return await self._whose(arrival.incoming)
+
+    def _is_command(self, incoming: Incoming, belongs: Belongs) -> bool:
+        return self._commands is not None and self._commands.takes(incoming, belongs)
 
     async def _settle(self, arrival: Arrival, effects: tuple[Effect, ...]) -> bool:
         belongs, incoming = arrival.belongs, arrival.incoming
@@ -184,6 +216,10 @@ class Receiving:
             return await self._end(arrival, _RIVALS if belongs.rivals else _UNOWNED, effects)
         if not account.enabled:
             return await self._end(arrival, _INACTIVE, effects, account)
+        if self._commands is not None and self._commands.takes(incoming, belongs):
+            command = self._commands.delivery(arrival, account)
+            message = replace(self._message(arrival, account, Micros(0)), text=self._commands.shown(incoming.text))
+            return await self._commit(Settle(arrival, message, deliveries=(command,)), effects)
         deliveries = tuple(self._addressed(incoming, belongs, account))
         if not deliveries:
             return await self._end(arrival, _NOWHERE, effects, account)
@@ -201,7 +237,7 @@ class Receiving:
         """Behind others of its user that are held, a new text is held, too."""
         message, arrival = settle.message, settle.arrival
         newly = bool(arrival.belongs) and message.id in self._open
-        if newly and settle.deliveries and message.user_id in self._holding:
+        if newly and message.price and settle.deliveries and message.user_id in self._holding:
             settle = replace(settle, hold=True)
         try:
             ours = await self._journal.append(settle)

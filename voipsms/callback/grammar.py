@@ -57,6 +57,7 @@ _FORMS: Final[Mapping[str, Sequence[str]]] = {
     "rating": ("n",),
     "cli": ("uw", "i", ""),
 }
+WORDS: Final = frozenset(_FORMS) - {""}  # that a command may begin with
 _ACTIONS: Final = {
     "": Action.CALL,
     "b": Action.CALLBACK,

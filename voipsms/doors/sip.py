@@ -7,6 +7,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from voipsms import metrics
 from voipsms.carriers.chat import HOP, hop_mark
@@ -43,6 +44,12 @@ class Answer(Exception):
         self.headers = headers
 
 
+class Takes(Protocol):
+    """Intake, or what takes commands."""
+
+    async def submit(self, submission: Submission) -> Taken: ...
+
+
 class SipDoor:
     """`on_request` is what the endpoint calls."""
 
@@ -55,6 +62,7 @@ class SipDoor:
         seen: Callable[[str], None] = lambda name: None,
     ) -> None:
         self._intake = intake
+        self._commands: tuple[str, Takes] = ("", intake)
         self._directory = directory
         self._secret = secret
         self._mark = hop_mark(secret)
@@ -70,6 +78,10 @@ class SipDoor:
             settings.realm, self._secret, fresh=settings.nonce, algorithms=settings.digest, since=time.time()
         )  # fmt: skip
         self._attempts = Attempts(settings.attempts, settings.lockout)
+
+    def give_commands(self, extension: str, commands: Takes) -> None:
+        """What comes to this user from now on is a command; '' : nothing is."""
+        self._commands = (extension, commands)
 
     def listens_at(self, addresses: frozenset[tuple[str, int]]) -> None:
         """Our own addresses: a request that has been there comes round in a loop."""
@@ -136,13 +148,15 @@ class SipDoor:
             client_ip=incoming.source[0],
             imdn=imdn,
         )
-        task = asyncio.get_running_loop().create_task(self._submit(incoming, submission))
+        extension, commands = self._commands
+        taker = commands if extension and target == extension else self._intake
+        task = asyncio.get_running_loop().create_task(self._submit(incoming, submission, taker))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _submit(self, incoming: IncomingRequest, submission: Submission) -> None:
+    async def _submit(self, incoming: IncomingRequest, submission: Submission, taker: Takes) -> None:
         try:
-            taken = await self._intake.submit(submission)
+            taken = await taker.submit(submission)
         except Refused as refusal:
             self._answer(incoming, _refusal(refusal))
         except Exception:

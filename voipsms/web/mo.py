@@ -63,8 +63,13 @@ class ProviderDoor:
     """A raw ASGI application for /mo/…, /dlr/… and DELIVER. `configure` takes the gateways by name, and forgets who was
     locked out."""
 
-    def __init__(self, inbox: Inbox, clock: Callable[[], float] = time.monotonic) -> None:
-        self._inbox, self._clock = inbox, clock
+    def __init__(
+        self,
+        inbox: Inbox,
+        clock: Callable[[], float] = time.monotonic,
+        formats: Mapping[str, Format] = FORMATS,
+    ) -> None:
+        self._inbox, self._clock, self._formats = inbox, clock, formats
         self.configure({}, HttpSettings())
 
     def configure(self, origins: Mapping[str, Origin], settings: HttpSettings) -> None:
@@ -81,6 +86,9 @@ class ProviderDoor:
         coded = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": status, "headers": [*coded, _NO_STORE]})
         await send({"type": "http.response.body", "body": body})
+
+    def _format(self, origin: Origin | None) -> Format | None:
+        return self._formats.get(origin.gateway.inbound) if origin else None
 
     # -- what is taken
 
@@ -99,7 +107,7 @@ class ProviderDoor:
 
     async def _answer(self, scope: Any, receive: Any) -> _Answer:
         kind, name = _place(scope["path"])
-        form = (_format(self._origins.get(name)) if name else FORMATS[_ICEWARP]) or _UNKNOWN
+        form = (self._format(self._origins.get(name)) if name else FORMATS[_ICEWARP]) or _UNKNOWN
         address = address_of(scope, self._settings.proxies)
         try:
             if scope["method"] not in _METHODS:
@@ -118,12 +126,12 @@ class ProviderDoor:
         if self._attempts.locked("", address, self._clock()):
             raise _LockedOut("too many wrong requests")
         take: _Take | None = {"mo": self._take_message, "dlr": self._take_receipt}.get(kind)
-        if take is None or (name and _format(self._origins.get(name)) is None):
+        if take is None or (name and self._format(self._origins.get(name)) is None):
             raise _NoSuch("no such provider")
         body = await self._body(scope, receive)
         call = read_call(scope["query_string"], _header(scope, b"content-type"), body)
         origin = self._origins.get(name or call.word("id"))
-        form = _format(origin)
+        form = self._format(origin)
         if origin is None or form is None or (not name and form.name != _ICEWARP):
             raise _Denied("not allowed")
         if not _proven(origin, form, call, address):
@@ -183,10 +191,6 @@ def _place(path: str) -> tuple[str, str]:
 
 def _header(scope: Any, name: bytes) -> str:
     return next((str(value, "latin-1") for key, value in scope["headers"] if key == name), "")
-
-
-def _format(origin: Origin | None) -> Format | None:
-    return FORMATS.get(origin.gateway.inbound) if origin else None
 
 
 def _proven(origin: Origin, form: Format, call: Call, address: str) -> bool:
