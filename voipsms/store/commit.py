@@ -14,7 +14,6 @@ from voipsms.errors import NoCredit, Refused
 from voipsms.model import (
     FAILED,
     Delivery,
-    GatewayId,
     Message,
     MessageId,
     Micros,
@@ -56,43 +55,18 @@ from voipsms.store.entries import (
 from voipsms.store.ids import IdSource, first_id
 from voipsms.store.inbound import Arrivals
 from voipsms.store.ledger import Ledger
+from voipsms.store.matching import NOT_YET, PROVIDER_ID, Sent, kept_id, match, may_change, worst_of
 from voipsms.store.orphans import KEEP, Orphans
 from voipsms.store.told import Final, Finals
-from voipsms.values import Value
 
 COMMENT = 255  # characters kept of a provider's words
-PROVIDER_ID = 80
 NUMBER = 32
 REASON = 32
 
 _PAID = (Accept, Settle)
 _NOBODYS = frozenset({Stage.TAKEN, Stage.DOUBT})  # wait for receipts, whichever process gets them
-# Receipts that say nothing new: the message is still under way.
-_NOT_YET = frozenset({State.QUEUED, State.ENROUTE, State.ACCEPTED})
-# States that a receipt may still change.
-_OPEN = frozenset({State.ENROUTE, State.ACCEPTED, State.UNKNOWN})
 # What an answer to a submit says of its gateway: whether it delivers. Time that ran out here says nothing of it.
 _TELLING = {State.ACCEPTED: True, State.DELIVERED: True, State.REJECTED: False, State.UNDELIVERABLE: False}
-
-
-class _Sent(Value, frozen=True):
-    """A part as the tables have it, with what its message says of itself."""
-
-    message_id: int
-    part: int  # 0: a message in doubt, which has no row of a part
-    attempt: int
-    part_state: str
-    parts: int  # into which the connector had cut the message
-    state: State
-    user_id: UserId
-    price: int
-    gateway_id: GatewayId
-    target: str
-    changed: int  # when its state was: of one without a receipt, when its gateway answered
-
-    @classmethod
-    def of(cls, row: tuple[Any, ...]) -> _Sent:
-        return cls(row[0], row[1], row[2], row[3], row[4], State(row[5]), UserId(row[6]), *row[7:])
 
 
 class Commit:
@@ -293,8 +267,7 @@ class Commit:
     # -- receipts
 
     def _hear(self, results: list[object]) -> None:
-        matched = self._match()
-        matched |= self._match_doubts([place for place in range(len(self._heard)) if place not in matched])
+        matched = match(self._db, [entry.receipt for _, entry in self._heard])
         self._lock((sent, self._heard[place][1].receipt.state) for place, sent in matched.items())
         for place, (n, entry) in enumerate(self._heard):
             sent = matched.get(place)
@@ -302,7 +275,7 @@ class Commit:
                 results[n] = sent is not None
             if sent is not None and entry.orphan:
                 self._rows["delete_receipts"].append((entry.orphan,))
-            if entry.receipt.state in _NOT_YET:
+            if entry.receipt.state in NOT_YET:
                 if sent is not None:
                     self._note_receipt(sent, entry.receipt)
                 continue
@@ -312,50 +285,17 @@ class Commit:
                 self._keep(entry)
         self._settle_whole()
 
-    def _lock(self, ends: Iterable[tuple[_Sent, State]]) -> None:
+    def _lock(self, ends: Iterable[tuple[Sent, State]]) -> None:
         """Those who may get their money back."""
         if self._refund:
             self._ledger.lock((), [(sent.message_id, sent.user_id) for sent, state in ends if state in FAILED])
 
-    def _match(self) -> dict[int, _Sent]:
-        """Which part each receipt is about, by its place in `_heard`."""
-        if not self._heard:
-            return {}
-        exact = [(n, entry.receipt.gateway_id, _kept_id(entry.receipt)) for n, (_, entry) in enumerate(self._heard)]
-        found = self._first("match_receipts", [row for row in exact if row[2]])
-        rest = [
-            (n, gateway_id, form[:PROVIDER_ID])
-            for n, gateway_id, own in exact if own and n not in found
-            for form in id_forms(self._heard[n][1].receipt.provider_id)
-        ]  # fmt: skip
-        return {**self._first("match_receipts_again", rest), **found} if rest else found
-
-    def _match_doubts(self, places: list[int]) -> dict[int, _Sent]:
-        """A submit that got no answer has no id, but its numbers; the oldest message with a receipt's numbers is it."""
-        receipts = {place: self._heard[place][1].receipt for place in places}
-        rows = [(n, r.gateway_id, r.sender, r.target) for n, r in receipts.items() if r.target]
-        found: dict[int, _Sent] = {}
-        taken = {0}
-        for n, *row in sorted(self._db.read_batch("match_doubts", rows), key=itemgetter(1)) if rows else ():
-            if n not in found and row[0] not in taken and receipts[n].state not in _NOT_YET:
-                taken.add(row[0])
-                found[n] = _Sent.of(tuple(row))
-        return found
-
-    def _first(self, name: str, rows: list[tuple[int, GatewayId, str]]) -> dict[int, _Sent]:
-        """The newest message wins: providers use their ids again. Within it a part of which nothing was said yet."""
-        best: dict[int, tuple[Any, ...]] = {}
-        for n, *row in self._db.read_batch(name, rows):
-            if n not in best or (row[0], not row[3]) > (best[n][0], not best[n][3]):
-                best[n] = tuple(row)
-        return {n: _Sent.of(row) for n, row in best.items()}
-
-    def _note_receipt(self, sent: _Sent, receipt: Receipt) -> None:
+    def _note_receipt(self, sent: Sent, receipt: Receipt) -> None:
         """One that doesn't become the state of its message, or not alone."""
         self._note(sent.message_id, "receipt", notes.of_receipt(receipt, sent.part if sent.parts > 1 else 0))
 
-    def _settle(self, sent: _Sent, receipt: Receipt) -> None:
-        open_ = _may_change(sent, receipt.state) and sent.message_id not in self._finished
+    def _settle(self, sent: Sent, receipt: Receipt) -> None:
+        open_ = may_change(sent, receipt.state) and sent.message_id not in self._finished
         if sent.parts > 1 or not open_:
             self._note_receipt(sent, receipt)
         if sent.part:
@@ -370,24 +310,24 @@ class Commit:
         if not self._touched:
             return
         self._flush()
-        states: defaultdict[int, dict[int, _Sent]] = defaultdict(dict)
+        states: defaultdict[int, dict[int, Sent]] = defaultdict(dict)
         rows = self._db.read_batch("parts_of", [(message_id,) for message_id in self._touched])
         for row in sorted(rows, key=itemgetter(0, 1, 2)):  # the newest attempt of each part stays
-            sent = _Sent.of(row)
+            sent = Sent.of(row)
             states[sent.message_id][sent.part] = sent
-        whole: list[tuple[_Sent, State]] = []
+        whole: list[tuple[Sent, State]] = []
         for by_part in states.values():
             sent = next(iter(by_part.values()))
             if len(by_part) < sent.parts or not all(s.part_state for s in by_part.values()):
                 continue
-            worst = max((State(s.part_state) for s in by_part.values()), key=_SEVERITY.index)
-            if _may_change(sent, worst):
+            worst = worst_of(State(s.part_state) for s in by_part.values())
+            if may_change(sent, worst):
                 whole.append((sent, worst))
         self._lock(whole)
         for sent, worst in whole:
             self._finish(sent, worst, "", f"{sent.parts} parts" if sent.parts > 1 else "")
 
-    def _finish(self, sent: _Sent, state: State, error: str, comment: str) -> None:
+    def _finish(self, sent: Sent, state: State, error: str, comment: str) -> None:
         self._finished.add(sent.message_id)  # once, whatever else this batch says of it
         failed = state in FAILED
         reason = state.lower() if failed else ""
@@ -410,7 +350,7 @@ class Commit:
     def _keep(self, entry: Hear) -> None:
         """Until the answer to its submit comes. At hand, too; of commits that are rolled back the table knows better,
         and the sweep reads it."""
-        r, orphan_id, provider_id = entry.receipt, entry.orphan or self._ids.next(), _kept_id(entry.receipt)
+        r, orphan_id, provider_id = entry.receipt, entry.orphan or self._ids.next(), kept_id(entry.receipt)
         if not provider_id:
             return
         if not entry.orphan:
@@ -459,21 +399,6 @@ class Commit:
             self._parts.clear()
         self._db.post(self._rows)
         self._rows.clear()
-
-
-_SEVERITY = (
-    State.DELIVERED, State.UNKNOWN, State.DELETED, State.EXPIRED, State.UNDELIVERABLE, State.REJECTED,
-)  # fmt: skip
-
-
-def _may_change(sent: _Sent, state: State) -> bool:
-    """What expired may have been delivered all the same. Its refund stands: nobody is billed after the time."""
-    return sent.state in _OPEN or (sent.state is State.EXPIRED and state is State.DELIVERED)
-
-
-def _kept_id(receipt: Receipt) -> str:
-    """'' names nothing: many parts may have no id."""
-    return canonical_id(receipt.provider_id)[:PROVIDER_ID]
 
 
 def _request_key(entry: Entry) -> bytes:
