@@ -28,7 +28,7 @@ STEP: Final = 60  # seconds that credit is reserved for at a time
 GRACE: Final = 2  # seconds that are reserved beyond those that are told, for hanging up
 MOST_LEGS: Final = 16  # of one pair: numbers that prompts are told one after the other
 BEAT: Final = 5.0  # seconds between two notes of what goes on
-PATIENCE: Final = 5  # seconds that a running call waits for a store that doesn't answer
+PATIENCE, PAUSE = 5, 1.0  # a running call asks so often for more, so many seconds apart, where the store is away
 LOST: Final = "gateway_lost"
 NOT_CALLED: Final = "not_called"
 
@@ -134,7 +134,7 @@ class CallBilling:
                     return await self._prolong(plan.id)
             except StoreError as error:
                 log.debug("a call can't be prolonged now", id=plan.id, why=str(error))
-                await asyncio.sleep(1)
+                await asyncio.sleep(PAUSE)
         return 0
 
     async def _prolong(self, plan_id: MessageId) -> int:

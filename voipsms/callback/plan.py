@@ -22,8 +22,8 @@ class Plan(Value, frozen=True):
 
 
 class Way(Value, frozen=True):
-    """How a number is called: a SIP URI, from an account of ours or none; `gateway_id` stands on the CDR. `caller`: a SIP
-    URI, too; empty: the account's own."""
+    """How a number is called: a SIP URI, from an account of ours or none; `gateway_id` stands on the CDR. `caller`: a
+    SIP URI, too; empty: the account's own."""
 
     uri: str
     account: str = ""
