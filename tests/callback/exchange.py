@@ -1,0 +1,117 @@
+"""A telephone exchange without telephones: lines whose calls end as their numbers say, and a bill in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from voipsms.callback import wire
+from voipsms.callback.plan import LegEnd, Plan, Way
+from voipsms.errors import NotCalled, Refused
+from voipsms.model import Millis, Msisdn
+
+BUSY, NEVER_ENDS, TALKS, SILENT, FORBIDDEN = map(Msisdn, ("36301111111", "36302222222", "36303333333", "36304444444",
+                                                          "36305555555"))  # fmt: skip
+
+
+class Room:
+    """The first leg answers at once; the second one as `BUSY` and so on say, else it answers and hangs up."""
+
+    def __init__(self, exchange: Exchange, told: Callable[[wire.Event], None], lost: Callable[[], None]) -> None:
+        self._exchange, self._told, self.lost = exchange, told, lost
+        self.orders: list[wire.Order] = []
+        self.there: set[int] = set()
+        self.released = False
+
+    def tell(self, event: wire.Event) -> None:
+        asyncio.get_running_loop().call_soon(self._told, event)
+
+    def end(self, call: int, code: int = 200) -> None:
+        if call in self.there:
+            self.there.remove(call)
+            self.tell(wire.Ended(call, code))
+
+    def send(self, order: wire.Order) -> None:
+        self.orders.append(order)
+        match order:
+            case wire.Dial():
+                self._exchange.dialled.append(order.uri)
+                self._dial(order, order.uri.removeprefix("sip:"))
+            case wire.Hangup():
+                self.end(order.call)
+            case wire.Bridge():
+                if not self._exchange.holds:
+                    self.end(order.two)
+
+    def _dial(self, order: wire.Dial, number: str) -> None:
+        self.there.add(order.call)
+        if number == BUSY:
+            self.end(order.call, 486)
+        elif number != SILENT:
+            self.tell(wire.Answered(order.call, "PCMA"))
+
+    def release(self) -> None:
+        assert not self.released
+        assert not self.there, "a call was left there"
+        self.released = True
+        self._exchange.free += 1
+
+
+class Exchange:
+    """callers.Callers. `holds`: bridged calls go on until they are ended."""
+
+    def __init__(self, free: int = 1000, *, holds: bool = False) -> None:
+        self.free, self.holds = free, holds
+        self.least = free
+        self.rooms: list[Room] = []
+        self.dialled: list[str] = []
+
+    async def line(self, told: Callable[[wire.Event], None], lost: Callable[[], None]) -> Room | None:
+        await asyncio.sleep(0)
+        if not self.free:
+            return None
+        self.free -= 1
+        self.least = min(self.least, self.free)
+        self.rooms.append(Room(self, told, lost))
+        return self.rooms[-1]
+
+
+@dataclass
+class Bill:
+    """plan.Billing."""
+
+    seconds: int = 600
+    refusal: Refused | None = None
+    opened: list[tuple[Plan, Sequence[Msisdn]]] = field(default_factory=list)
+    heard: list[Msisdn] = field(default_factory=list)
+    closed: dict[int, list[Sequence[LegEnd]]] = field(default_factory=dict)
+
+    def way(self, plan: Plan, number: str) -> Way:
+        if number == FORBIDDEN:
+            raise NotCalled
+        return Way(f"sip:{number}")
+
+    async def open(self, plan: Plan, numbers: Sequence[Msisdn]) -> int:
+        await asyncio.sleep(0)
+        if self.refusal is not None:
+            raise self.refusal
+        self.opened.append((plan, numbers))
+        return self.seconds
+
+    def answered(self, plan: Plan, number: Msisdn, way: Way, at: Millis) -> None:
+        self.heard.append(number)
+
+    async def extend(self, plan: Plan) -> int:
+        return 0
+
+    async def close(self, plan: Plan, legs: Sequence[LegEnd]) -> None:
+        self.closed.setdefault(plan.id, []).append(legs)
+
+    def reasons(self) -> dict[int, str]:
+        """`number reason, number reason` by plan; each is closed once."""
+        assert all(len(times) == 1 for times in self.closed.values())
+        return {
+            plan: ", ".join(f"{leg.number} {leg.reason}".strip() for leg in legs)
+            for plan, (legs,) in self.closed.items()
+        }
