@@ -65,6 +65,7 @@ class Gateway:
         self.queues: dict[GatewayId, GatewayQueue] = {}
         self._settings: dict[GatewayId, GatewaySettings] = {}  # of the queues
         self._reception: Reception | None = None
+        self._working = asyncio.Event()  # set when what comes in can be worked on
         self._sources: dict[GatewayId, State] = {}
         self._lost: asyncio.Future[NodeLost] | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -199,9 +200,11 @@ class Gateway:
         telling.receipt(receipt, await self.journal.append(Hear(receipt)))
 
     async def inbound(self, inbound: Inbound) -> None:
-        """Inbox: a message from a phone; returns after the commit."""
-        if self._reception is None:
+        """Inbox: a message from a phone; returns after the commit. They come as soon as we are bound, and wait for the rest."""
+        if not self._doors:
             raise StoreError("messages from phones have nowhere to go here")
+        await self._working.wait()
+        assert self._reception is not None
         await self._reception.receiving.take(inbound, "smpp")
 
     def _gateway_name(self, gateway_id: GatewayId) -> str:
@@ -303,6 +306,7 @@ class Gateway:
         for name, work in works.items():
             self._run(name, work)
         self._stack.push_async_callback(self._stop_works)
+        self._working.set()
 
     async def _stop_works(self) -> None:
         assert self._reception is not None

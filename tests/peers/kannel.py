@@ -1,4 +1,5 @@
-"""Kannel: bearerbox with its spool in a temporary folder, one SMPP session, and one smsbox for HTTP sendsms."""
+"""Kannel: bearerbox with its spool in a temporary folder, one SMPP session, and one smsbox for HTTP sendsms; and the
+SMSC that it is tested with."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.peers.ports import free_ports
+from tests.peers.ports import free_port, free_ports, taken
 from tests.peers.program import Program, tcp_open, wait_until
 
 USER, PASSWORD = "bench", "bench"
@@ -130,3 +131,21 @@ class Kannel:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
+
+
+class KannelSmsc(Program):
+    """drive_smpp of Debian's kannel-extras: Kannel's own SMSC, which sends `count` texts from the phone 456 to the
+    number 123, as soon as a receiver is bound: their texts are 1 to `count`, up to 500 of them at once.
+
+    It ends three seconds after the first connection, since it looks in vain for a Kannel to test; all is sent then.
+    """
+
+    PHONE, NUMBER = "456", "123"
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.port = free_port()
+        command = ["/usr/lib/kannel/test/drive_smpp", "-v", "1", "-p", str(self.port), "-m", str(count)]
+        super().__init__("drive_smpp", command, folder)
+
+    def ready(self) -> bool:
+        return taken(self.port)  # without a connection, whose end would be the end of it

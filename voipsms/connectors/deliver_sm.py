@@ -62,15 +62,21 @@ def read(
 ) -> Receipt | Inbound | None:
     """None: a receipt without an id.
 
-    A receipt is what esm_class says is one (§5.2.12), what has the TLV receipted_message_id, or what looks like one.
+    A receipt is what esm_class says is one (§5.2.12), what has the TLV receipted_message_id and a state or no text, or
+    what looks like one. That TLV alone is not enough: Kannel's SMSC has it in texts from phones.
     """
     header, octets = _user_data(pdu, body)
     kind = body.esm_class & ESM_TYPE
-    if kind in (ESM_RECEIPT, ESM_INTERMEDIATE) or pdu.tlv(RECEIPTED_MESSAGE_ID) is not None:
+    if kind in (ESM_RECEIPT, ESM_INTERMEDIATE) or _receipts(pdu, octets):
         return _receipt(gateway_id, pdu, body, _receipt_text(body, octets), kind == ESM_INTERMEDIATE, dialect)
     if looks_like_receipt(text := _receipt_text(body, octets)):
         return _receipt(gateway_id, pdu, body, text, False, dialect)
     return _inbound(gateway_id, body, header, octets, _place(pdu, header), dialect)
+
+
+def _receipts(pdu: Pdu, octets: bytes) -> bool:
+    named = pdu.tlv(RECEIPTED_MESSAGE_ID) is not None
+    return named and (pdu.tlv(MESSAGE_STATE) is not None or not octets)
 
 
 def _inbound(
