@@ -22,7 +22,11 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 def test_two_clients_write_and_are_answered(url: str, tmp_path: Path) -> None:
-    with office(tmp_path, url, smsc=Options(mo_reply=ANSWER)) as at, at.baresip("alice") as alice, at.pjsua("bob") as bob:
+    with (
+        office(tmp_path, url, smsc=Options(mo_reply=ANSWER)) as at,
+        at.baresip("alice") as alice,
+        at.pjsua("bob") as bob,
+    ):
         alice.write("Szia, alice vagyok")
         bob.write(OTHER, "Hello from bob")
         wait_until(lambda: bool(alice.received() and bob.received()), "both answers shown")
