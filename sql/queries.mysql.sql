@@ -709,3 +709,14 @@ FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id BIGINT PATH '$[0]', msgid BIGINT PATH 
 INSERT IGNORE INTO tb_commands (id, delivery, begun)
 SELECT j.id, j.delivery, j.begun
 FROM JSON_TABLE(:rows, '$[*]' COLUMNS (id VARCHAR(40) PATH '$[0]', delivery BIGINT PATH '$[1]', begun BIGINT PATH '$[2]')) AS j;
+
+-- name: keep_salts!
+-- Of what forget_ingress takes; their keys begin with the octets "salt".
+INSERT IGNORE INTO tb_salts (ingress_key)
+SELECT t.ingress_key FROM (SELECT ingress_key FROM tb_ingress WHERE id < :before ORDER BY id LIMIT 2000) AS t
+WHERE SUBSTR(t.ingress_key, 1, 8) = '73616c74';
+
+-- name: find_salts
+SELECT t.ingress_key
+FROM JSON_TABLE(:rows, '$[*]' COLUMNS (ingress_key VARCHAR(255) PATH '$[0]')) AS j
+STRAIGHT_JOIN tb_salts AS t ON t.ingress_key = j.ingress_key;

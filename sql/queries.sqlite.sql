@@ -645,3 +645,14 @@ FROM json_each(:rows);
 -- name: begin_command!
 -- No row where there is one.
 INSERT OR IGNORE INTO tb_commands (id, delivery, begun) SELECT value->>0, value->>1, value->>2 FROM json_each(:rows);
+
+-- name: keep_salts!
+-- Of what forget_ingress takes; their keys begin with the octets "salt".
+INSERT OR IGNORE INTO tb_salts (ingress_key)
+SELECT ingress_key FROM (SELECT ingress_key FROM tb_ingress WHERE id < :before ORDER BY id LIMIT 2000)
+WHERE SUBSTR(ingress_key, 1, 8) = '73616c74';
+
+-- name: find_salts
+SELECT t.ingress_key
+FROM (SELECT value->>0 AS ingress_key FROM json_each(:rows)) AS j
+CROSS JOIN tb_salts AS t ON t.ingress_key = j.ingress_key;

@@ -8,7 +8,7 @@ from typing import Any
 
 from voipsms.dispatch import GatewayQueue, Outgoing
 from voipsms.model import Coding, GatewayId, Message, MessageId, Millis, Msisdn, Receipt, State, Submitted, UserId
-from voipsms.store import requests
+from voipsms.store import requests, salts
 from voipsms.store.database import Database
 from voipsms.store.entries import Stage
 from voipsms.store.ids import first_id, now_millis
@@ -121,5 +121,5 @@ def forget(db: Database) -> int:
     """Drops what is too old to be of use, a page at a time: so many rows went."""
     orphans = db.write("forget_orphans", before=first_id(Millis(now_millis() - KEEP_ORPHANS)))
     orphans += db.write("forget_conflicts", before=now_millis() - KEEP_CONFLICTS)
-    answers = db.write("forget_ingress", before=first_id(Millis(now_millis() - KEEP_ANSWERS)))
+    answers = salts.forget_answers(db, first_id(Millis(now_millis() - KEEP_ANSWERS)))
     return orphans + answers + requests.forget(db)

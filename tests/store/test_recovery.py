@@ -13,6 +13,7 @@ from voipsms import recovery
 from voipsms.errors import StoreError
 from voipsms.model import Coding, Millis, Receipt, State
 from voipsms.recovery import KEEP_ANSWERS, Claimed
+from voipsms.store import salts
 from voipsms.store.database import Engine
 from voipsms.store.entries import Accept, Doubt, Hear, Postpone, Remember, Stage
 from voipsms.store.ids import first_id, now_millis
@@ -183,3 +184,21 @@ def test_old_answers_and_orphans_are_forgotten(house: House) -> None:
     assert gone == [2001, 500, 0]
     assert house.rows("SELECT ingress_key FROM tb_ingress") == [(b"new".hex(),)]
     assert house.orphaned() == ["beef"]
+
+
+def test_a_salt_is_spent_for_ever(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is moved: what was answered days ago is forgotten, but not that a salt was in it."""
+    salt, other = salts.key_of("alice", "s1"), b"request id"
+    message = house.message("alice", ingress_key=salt)
+    house.commit(Accept(message, started=True), Remember(other, "refused", ""))
+    for days in (2, 4):  # again: nothing is left to be moved
+        monkeypatch.setattr(recovery, "now_millis", lambda days=days: Millis(now_millis() + days * KEEP_ANSWERS))
+        with house.db.transaction():
+            recovery.forget(house.db)
+    assert house.rows("SELECT COUNT(*) FROM tb_ingress") == [(0,)]
+    assert house.rows("SELECT ingress_key FROM tb_salts") == [(salt.hex(),)]
+    again = house.message("alice", ingress_key=salt)
+    said = house.commit(Accept(again, started=True), Remember(salt, "denied", ""), Remember(other, "refused", ""))
+    assert said.results == [salts.SPENT, salts.SPENT, None]
+    fresh = Remember(salts.key_of("bob", "s1"), "denied", "")
+    assert house.commit(fresh).results == [None], "salts of another user are others"

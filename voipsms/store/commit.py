@@ -24,7 +24,7 @@ from voipsms.model import (
     UserId,
 )
 from voipsms.sms.receipt import canonical_id, id_forms
-from voipsms.store import notes
+from voipsms.store import notes, salts
 from voipsms.store.database import Database
 from voipsms.store.deliveries import Deliveries
 from voipsms.store.entries import (
@@ -126,8 +126,11 @@ class Commit:
 
     def _answered(self, entries: list[Entry]) -> dict[str, Repeat]:
         """The first answers to those requests that have been answered before, by key."""
-        keys = [(key.hex(),) for entry in entries if (key := _request_key(entry))]
-        return {row[0]: Repeat(*row[1:]) for row in self._db.read_batch("find_ingress", keys)} if keys else {}
+        keys = [key for entry in entries if (key := _request_key(entry))]
+        if not keys:
+            return {}
+        found = self._db.read_batch("find_ingress", [(key.hex(),) for key in keys])
+        return salts.spent(self._db, keys) | {row[0]: Repeat(*row[1:]) for row in found}
 
     def _admit(self, accept: Accept) -> Repeat | Refused | None:
         message = accept.message

@@ -19,12 +19,13 @@ from voipsms.model import UserType
 from voipsms.networks import inside
 from voipsms.proving import LONGEST, Passwords
 from voipsms.settings import HttpSettings
+from voipsms.store import salts
 from voipsms.store.api_keys import hashed
 from voipsms.values import Value
 from voipsms.web.lockouts import Lockouts
 from voipsms.web.peer import address_of
 
-MOST_SALTS: Final = 50_000  # at hand; all of a day's are in tb_ingress
+MOST_SALTS: Final = 50_000  # at hand; all are in the tables, see store/salts.py
 PENALTY: Final = 0.25  # seconds that the answer to a wrong attempt is held back
 
 log = get_logger("api")
@@ -196,8 +197,7 @@ class Access:
 
     def _spend(self, given: Credentials) -> bytes:
         """Raises Denied where this process has seen the salt."""
-        words = f"{given.authid}\0{given.authsalt}".encode()
-        once = hashlib.blake2b(words, digest_size=16, person=b"authsalt").digest()
+        once = salts.key_of(given.authid, given.authsalt)
         if once in self._salts:
             raise self._denial(Denied())
         self._salts[once] = None
