@@ -30,7 +30,7 @@ MOST_JOINED: Final = 3  # accounts whose names a word begins with that are tried
 LONGEST: Final = 128  # characters of a word that is looked at
 _PINCODE: Final = re.compile(r"[0-9]{4,12}", re.ASCII)
 _GUESSED: Final = 8  # digits: who sends fewer may be trying pincodes
-_PHONES: Final = frozenset({Kind.MOBILE, Kind.PHONE})
+PHONES: Final = frozenset({Kind.MOBILE, Kind.PHONE})
 
 log = get_logger("callback")
 
@@ -59,7 +59,7 @@ class Proven(Value, frozen=True):
 def number_of(sender: str, country: str) -> str:
     """The digits of a phone; '' of `anonymous`, a name, a short code or nothing."""
     found = read_number(sender, country)
-    return found.digits if found.kind in _PHONES else ""
+    return found.digits if found.kind in PHONES else ""
 
 
 class Authentication:
@@ -104,15 +104,14 @@ class Authentication:
                 if not attempt.guessed:
                     self.locks.right(asker.number)
                 else:
-                    self.wrong(asker, attempt.tried, guess=True)
+                    self._wrong(asker, attempt.tried, guess=True)
                 return Proven(reading, _checked(account))
         if attempt.shut:
             raise LockedOut
-        self.wrong(asker, attempt.tried, guess=attempt.guessed)
+        self._wrong(asker, attempt.tried, guess=attempt.guessed)
         raise NotProven
 
-    def wrong(self, asker: Asker, names: Sequence[str] = (), *, guess: bool = True) -> None:
-        """Counts what was wrong: credentials, a code, a voucher."""
+    def _wrong(self, asker: Asker, names: Sequence[str], *, guess: bool) -> None:
         if self.locks.wrong(asker.number, names, self.clock(), guess=guess):
             log.warning("too many wrong commands", sender=asker.number or "hidden")
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from voipsms import metrics
-from voipsms.callback.authentication import Asker, Authentication, LockedOut, NotProven, Proven
+from voipsms.callback.authentication import PHONES, Asker, Authentication, LockedOut, NotProven, Proven
 from voipsms.callback.grammar import Action, Reading, readings
 from voipsms.callback.limits import check
 from voipsms.callback.plan import Plan
@@ -80,7 +80,7 @@ class Commands:
         try:
             if (confirmed := await self._confirm(command, found)) is not None:
                 return confirmed
-            proven = await self._who.prove(found, command.asker)
+            proven = await self._who.prove(sorted(found, key=self._strange), command.asker)
         except LockedOut:
             return Outcome("locked_out")
         except NotProven:
@@ -116,6 +116,11 @@ class Commands:
         await self._call(plan)
         code = "callback" if second is None else "p2p"
         return Outcome(code, say(code, first=_shown(first), second=_shown(second or "")), proven.account.id)
+
+    def _strange(self, reading: Reading) -> bool:
+        """Whether its numbers are no phones: `1234` is rather a pincode."""
+        country = self._who.config().sms.country
+        return any(read_number(raw, country).kind not in PHONES for raw in reading.numbers)
 
     def _number(self, raw: str) -> Msisdn:
         """Raises ImpossibleNumber."""
@@ -153,11 +158,15 @@ class Commands:
 
     async def _credit(self, command: Command, proven: Proven) -> Outcome:
         account, number = self._credited(proven)
+        name, locks = proven.account.name, self._who.locks
+        if locks.vouchers(name, self._who.clock()):
+            return Outcome("locked_out", "", proven.account.id)
         try:
             amount = await self._redeem(proven.reading.code, account.id)
         except WrongVoucher:
-            self._who.wrong(command.asker)
+            locks.wrong_voucher(name, self._who.clock())
             raise
+        locks.right_voucher(name)
         if account.id != proven.account.id:
             said = say("given", amount=decimal(amount), currency=account.currency, number=_shown(number))
             return Outcome("credited", said, proven.account.id)

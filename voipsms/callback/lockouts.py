@@ -19,6 +19,7 @@ class Lockouts:
         self._senders = Attempts(limit, lockout)
         self._hidden = Attempts(limit * HIDDEN, lockout)
         self._accounts = Attempts(limit * ACCOUNT, lockout)
+        self._vouchers = Attempts(limit, lockout)
         self._limit, self._count, self._since = limit * OVERALL, 0, 0.0
 
     def sender(self, sender: str, now: float) -> bool:
@@ -45,6 +46,16 @@ class Lockouts:
         if now - self._since >= self._lockout:
             self._since, self._count = now, 0
         self._count += 1
+
+    def vouchers(self, name: str, now: float) -> bool:
+        """Whether this account has tried too many codes that are no voucher's."""
+        return self._vouchers.locked(name, "", now)
+
+    def wrong_voucher(self, name: str, now: float) -> None:
+        self._vouchers.wrong(name, "", now)
+
+    def right_voucher(self, name: str) -> None:
+        self._vouchers.right(name, "")
 
     def right(self, sender: str) -> None:
         if sender:

@@ -151,6 +151,7 @@ class Text(Value, frozen=True, tag=True):
     text: str
     call_id: str
     content_type: str = "text/plain"
+    source: str = ""  # the address that it came from
 
 
 class Sent(Value, frozen=True, tag=True):

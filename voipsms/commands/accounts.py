@@ -18,6 +18,7 @@ from voipsms.sms.numbers import Kind, read_number
 from voipsms.store import api_keys
 from voipsms.store.accounts import AccountError, NewUser, add_user, credit_user, set_group, set_options
 from voipsms.store.database import Database
+from voipsms.store.pincodes import set_pincode
 from voipsms.store.terms import Changes, Listed, change, listed
 
 MOST = 10**9  # messages a month
@@ -48,6 +49,7 @@ def add_to(parsers: _SubParsersAction[ArgumentParser]) -> None:
     _add_options(changing)
     changing.add_argument("--postpaid", type=limit, metavar="LIMIT", help="how far below zero it may go")
     changing.add_argument("--sent", type=_count, metavar="N", help="sets the counter of this month's messages")
+    changing.add_argument("--pincode", type=_pincode, metavar="P", help="for SMS callback, 4 to 12 digits; '': none")
     active = changing.add_mutually_exclusive_group()
     active.add_argument("--active", dest="enabled", action="store_true", default=None, help="may send (again)")
     active.add_argument("--inactive", dest="enabled", action="store_false", default=None, help="may not send")
@@ -97,6 +99,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _pincode(text: str) -> str:
+    if text and not (text.isascii() and text.isdecimal() and 4 <= len(text) <= 12):
+        raise ArgumentTypeError("a pincode has 4 to 12 digits")
+    return text
+
+
 def _end(text: str) -> Millis:
     return Millis(when(text) if text else 0)
 
@@ -141,6 +149,8 @@ def _set(arguments: Namespace) -> int:
     with database(read_config(arguments)) as db, db.transaction():
         _change(db, arguments, arguments.postpaid)
         group, packet = set_options(db, arguments.name, arguments.group, arguments.packet)
+        if arguments.pincode is not None:
+            set_pincode(db, arguments.name, arguments.pincode)
     print(f"user {arguments.name}: group {group or 'none'}, packet {packet or 'that of the group, else default'}")
     return 0
 
