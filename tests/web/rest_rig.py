@@ -17,6 +17,7 @@ from voipsms.model import Micros, State, Submitted, UserType
 from voipsms.settings import GlobalSettings
 from voipsms.store.accounts import NewUser, add_user
 from voipsms.store.reader import Reader
+from voipsms.verifying import Verifying
 from voipsms.web.access import Denied
 from voipsms.web.rest.desk import Desk
 from voipsms.web.rest_api import rest
@@ -109,7 +110,8 @@ async def api(
                 raise Denied
             return at.directory.by_name[KEYS[token]]
 
-        desk = Desk(at.intake, at.journal, reader, at.ids, at.directory, at.queues, cancelling)
+        verifying = Verifying(at.intake, at.journal, b"shared secret", lambda: at.intake.settings)
+        desk = Desk(at.intake, at.journal, reader, at.ids, at.directory, at.queues, cancelling, verifying)
         try:
             yield Api(rest(desk, bearer, lambda scope: scope["client"][0], lambda: 100_000), at, carrier, cancelling)
         finally:

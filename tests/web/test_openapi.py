@@ -68,7 +68,7 @@ def described(served: Served) -> Any:
 OPERATIONS = [
     ("POST", "/messages"), ("GET", "/messages"), ("POST", "/messages/batch"), ("GET", "/messages/{id}"),
     ("DELETE", "/messages/{id}"), ("GET", "/messages/{id}/events"), ("POST", "/quote"), ("GET", "/cdrs"),
-    ("GET", "/balance"),
+    ("GET", "/balance"), ("POST", "/verifications"), ("POST", "/verifications/{id}/check"),
 ]  # fmt: skip
 # Numbers that no network has, and a prepaid account that runs dry, are refused for good reasons: 400, 402, 404, 422.
 HOLD = [check for check in checks.CHECKS.get_all() if check.__name__ != "positive_data_acceptance"]

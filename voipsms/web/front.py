@@ -60,7 +60,8 @@ class Front:
         )  # fmt: skip
         self._providers = ProviderDoor(arriving)
         self._desk = Desk(
-            house.intake, house.journal, pages, house.ids, house.directory, house.queues, self._cancelling
+            house.intake, house.journal, pages, house.ids, house.directory, house.queues, self._cancelling,
+            verifying,
         )  # fmt: skip
         self.configure(config)
 

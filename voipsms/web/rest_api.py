@@ -58,6 +58,7 @@ def rest(
         app.add_exception_handler(kind, answered)
     app.include_router(_sending(desk))
     app.include_router(_looking(desk))
+    app.include_router(_signing_up(desk))
     app.add_api_route("/docs", lambda: HTMLResponse(page(app.openapi())), include_in_schema=False)
     plain = app.openapi
 
@@ -170,6 +171,23 @@ def _looking(desk: Desk) -> APIRouter:
         user: Annotated[str, Query(max_length=64, description="An account below; default: one's own")] = "",
     ) -> Response:
         return _said(await desk.balance(_account(request), user))
+
+    return router
+
+
+def _signing_up(desk: Desk) -> APIRouter:
+    """For admins' keys, e.g. a website's: `[global] uauthverify` pays."""
+    router = _router()
+
+    @router.post("/verifications", status_code=202, response_model=schemas.Started)
+    async def start(request: HttpRequest, asked: schemas.SignUp) -> Response:
+        """Sends a code to a phone; earlier ones of that number are void."""
+        return _said(await desk.start(_account(request), request.state.address, asked))
+
+    @router.post("/verifications/{id}/check", response_model=schemas.Verified)
+    async def check(request: HttpRequest, id: schemas.VerificationId, asked: schemas.Code) -> Response:
+        """Whether the code is right: once, with few tries."""
+        return _said(await desk.check(_account(request), request.state.address, id, asked))
 
     return router
 

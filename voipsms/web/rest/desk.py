@@ -12,19 +12,20 @@ from voipsms.directory import Account, Directory
 from voipsms.dispatch import GatewayQueue
 from voipsms.errors import Refused, StoreError, Unavailable
 from voipsms.intake import Intake
-from voipsms.model import GatewayId, Millis, State, Submission
+from voipsms.model import GatewayId, Millis, State, Submission, UserType
 from voipsms.money import decimal
 from voipsms.store import pages, story
-from voipsms.store.ids import IdSource
+from voipsms.store.ids import IdSource, moment
 from voipsms.store.journal import Journal
 from voipsms.store.pages import Wanted
 from voipsms.store.reader import Reader
 from voipsms.store.story import Story
 from voipsms.values import replace
+from voipsms.verifying import Verifying
 from voipsms.web.rest import views
 from voipsms.web.rest.idempotency import Once, Request
 from voipsms.web.rest.problems import NOT_FOUND, Answer, Problem, answer, of_refusal
-from voipsms.web.rest.schemas import Batch, Message, Messages, Text, millis
+from voipsms.web.rest.schemas import Batch, Code, Message, Messages, SignUp, Text, millis
 from voipsms.web.rest.sight import sees, whose
 
 DOOR = "rest"
@@ -43,12 +44,14 @@ class Desk:
         directory: Directory,
         queues: Mapping[GatewayId, GatewayQueue],
         cancelling: Cancelling,
+        verifying: Verifying,
     ) -> None:
         self._intake = intake
         self._reader = reader
         self._directory = directory
         self._queues = queues
         self._cancelling = cancelling
+        self._verifying = verifying
         self._once = Once(journal, ids)
 
     # -- sending
@@ -149,6 +152,19 @@ class Desk:
         amounts = {"balance": str(decimal(rows[0][1])), "credit_limit": str(decimal(of.credit_limit))}
         return answer(200, {"user": of.name, **amounts, "currency": of.currency})
 
+    # -- signing up
+
+    async def start(self, account: Account, address: str, asked: SignUp) -> Answer:
+        _check_admin(account)
+        started = await self._verifying.start(asked.number, asked.address or address)
+        return answer(202, {"id": started.id, "expires": moment(started.expires)})
+
+    async def check(self, account: Account, address: str, verification: str, asked: Code) -> Answer:
+        _check_admin(account)
+        return answer(
+            200, {"number": await self._verifying.check_id(verification, asked.code, asked.address or address)}
+        )
+
     # -- taking back
 
     async def cancel(self, account: Account, message_id: str) -> Answer:
@@ -169,6 +185,12 @@ def submission(account: Account, address: str, asked: Text, to: str) -> Submissi
 
 def problem_of(error: Refused | StoreError) -> Problem:
     return of_refusal(error if isinstance(error, Refused) else Unavailable("The store is out of reach"))
+
+
+def _check_admin(account: Account) -> None:
+    """Raises Problem: sign-up codes are paid by the gateway's own account."""
+    if account.type is not UserType.ADMIN:
+        raise Problem(403, "not_allowed", "Only an admin's key may do this")
 
 
 def _with_key(asked: Submission, key: bytes) -> Submission:

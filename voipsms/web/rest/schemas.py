@@ -42,6 +42,7 @@ Octets = Annotated[str, Field(pattern="^[0-9A-Fa-f]*$", max_length=71_400), Afte
 Number = Annotated[str, Field(min_length=1, max_length=64, description="A phone number, international or national")]
 Money = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]{2,6})?$", description="An exact decimal number")]
 Id = Annotated[str, Field(pattern="^[0-9]{1,19}$", description="64 bits; ids sort by time")]
+VerificationId = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
 Direction = Literal["MT", "MO"]
 
 
@@ -90,6 +91,29 @@ class Messages(Text):
 
 class Batch(_Asked):
     messages: Annotated[list[Message], Field(min_length=1, max_length=MOST)]
+
+
+class SignUp(_Asked):
+    """Somebody who says that this is their number."""
+
+    number: Number
+    address: Annotated[
+        str, Field(max_length=64, description="Where the person comes from, e.g. an IP address; default: the caller's")
+    ] = ""
+
+
+class Code(_Asked):
+    code: Annotated[str, Field(max_length=64, description="As the person has typed it")]
+    address: Annotated[str, Field(max_length=64, description="As in the first request, for the log")] = ""
+
+
+class Started(BaseModel):
+    id: VerificationId
+    expires: Time
+
+
+class Verified(BaseModel):
+    number: Annotated[str, Field(description="E.164 digits without +")]
 
 
 class Accepted(BaseModel):
