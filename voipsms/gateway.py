@@ -200,7 +200,7 @@ class Gateway:
         telling.receipt(receipt, await self.journal.append(Hear(receipt)))
 
     async def inbound(self, inbound: Inbound) -> None:
-        """Inbox: a message from a phone; returns after the commit. They come as soon as we are bound, and wait for the rest."""
+        """Inbox: a message from a phone; returns after the commit. One that comes while we start waits."""
         if not self._doors:
             raise StoreError("messages from phones have nowhere to go here")
         await self._working.wait()
