@@ -35,7 +35,10 @@ from voipsms.values import replace
 MOST = 5000  # deliveries in memory, all users
 MOST_EACH = 1000  # and of one user: who is slow must not fill it
 AT_ONCE, AT_ONCE_EACH = 256, 8  # that are being carried by one channel, of all users and of one
+AT_ONCE_TO_PROGRAMS = 64  # of one user
 A_MINUTE = 60  # of one source to one user: people write slower, and what a loop costs is bounded
+_TO_PROGRAMS = frozenset({Channel.WEBHOOK, Channel.LOG})
+_TO_PEOPLE = frozenset({Channel.CHAT, Channel.MAIL})  # whose programs may answer
 FULL = 2000  # milliseconds that each thousand of a user's deliveries wait which found no room
 FAULT = 60.0  # seconds after a fault of ours
 LONGEST_WISH = 3600.0  # seconds that the other end can make us wait
@@ -74,7 +77,7 @@ class Outbox:
         self._phones = phones  # whether chat goes anywhere
         journal.told = self.hand_over
         self._most, self._most_each = most, most_each
-        self._lanes = {channel: Lanes(at_once, AT_ONCE_EACH) for channel in carriers}
+        self._lanes = {channel: Lanes(at_once, _at_once_each(channel)) for channel in carriers}
         self._guard = RateGuard(a_minute)
         self._known: set[DeliveryId] = set()  # ours in the table, until a commit has settled them
         self._of_user: Counter[UserId] = Counter()
@@ -179,10 +182,11 @@ class Outbox:
             return self._over(delivery, "the user is no more")
         if delivery.expires <= now:
             return self._over(delivery, "its time was over", late=True)
-        opens = self._guard.opens((delivery.user_id, delivery.source), now)
-        if opens > now and delivery.channel is not Channel.LOG:
-            metrics.count("deliveries", delivery.channel, "too_many")
-            return self._hold_back(delivery, lanes, opens, "too many a minute from there")
+        if delivery.channel in _TO_PEOPLE:
+            opens = self._guard.opens((delivery.user_id, delivery.source), now)
+            if opens > now:
+                metrics.count("deliveries", delivery.channel, "too_many")
+                return self._hold_back(delivery, lanes, opens, "too many a minute from there")
         to = Recipient(account.name, account.reach)
         carrier = self._carriers[delivery.channel]
         try:
@@ -351,3 +355,7 @@ class Outbox:
             await asyncio.gather(*late, return_exceptions=True)
         for carrier in self._carriers.values():
             await carrier.close()
+
+
+def _at_once_each(channel: Channel) -> int:
+    return AT_ONCE_TO_PROGRAMS if channel in _TO_PROGRAMS else AT_ONCE_EACH

@@ -154,6 +154,7 @@ ENDS: dict[str, tuple[NotCarried, list[float | None], int, tuple[int, int, str]]
     "its time is over": (NotCarried("500"), [LATER], 60, (1, 1, "its time was over")),
     "to be tried later": (NotCarried("480"), [LATER], HOUR, (0, 1, "480")),
     "the other end asks for time": (NotCarried("503", after=LATER), [0.0], HOUR * 2, (0, 1, "503")),
+    "the other end is in a hurry": (NotCarried("503", after=0.0), [LATER], HOUR * 2, (0, 1, "503")),
 }
 
 
@@ -251,17 +252,21 @@ async def test_mail_is_not_woken(tmp_path: Path) -> None:
         assert len(bearer.tried) == 1
 
 
-async def test_a_slow_user_holds_up_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "channel, most",
+    [(Channel.CHAT, 8), (Channel.MAIL, 8), (Channel.WEBHOOK, 64), (Channel.LOG, 64)],
+    ids=lambda value: str(value),
+)
+async def test_a_slow_user_holds_up_nobody(tmp_path: Path, channel: Channel, most: int) -> None:
     event = asyncio.Event()
     bearer = Bearer(lambda one: event if one.user_id != 4711 else "200 OK")
-    async with office(tmp_path, {Channel.CHAT: bearer}, looks=False) as at:
+    async with office(tmp_path, {channel: bearer}, looks=False) as at:
         other = at.house.directory.by_id[UserId(4711)] = at.house.directory.by_id[at.user]
         assert other is not None
-        for n in range(50):
-            await at.post(f"slow {n}", source=str(n))
-        await at.post("quick", user_id=UserId(4711))
+        await at.outbox.post([at.delivery(f"slow {n}", source=str(n), channel=channel) for n in range(100)])
+        await at.post("quick", user_id=UserId(4711), channel=channel)
         await stage.until(lambda: bearer.texts == ["quick"])
-        assert len(bearer.tried) == module.AT_ONCE_EACH + 1
+        assert len(bearer.tried) == most + 1
         event.set()
         await at.gone()
 
@@ -278,14 +283,24 @@ async def test_memory_is_bounded_and_the_rest_waits_in_the_table(tmp_path: Path)
         assert len(at.outbox) == 0
 
 
-async def test_too_many_a_minute_wait(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channel", [Channel.CHAT, Channel.MAIL])
+async def test_too_many_a_minute_to_people_wait(tmp_path: Path, channel: Channel) -> None:
     bearer = Bearer()
-    async with office(tmp_path, {Channel.CHAT: bearer}, a_minute=3) as at:
-        await at.post(*map(str, range(10)), source="1")
-        await at.post("another", source="2")
+    async with office(tmp_path, {channel: bearer}, a_minute=3) as at:
+        await at.post(*map(str, range(10)), source="1", channel=channel)
+        await at.post("another", source="2", channel=channel)
         await stage.until(lambda: [row[1] for row in at.rows()] == [0] * 7)
         assert sorted(bearer.texts) == ["0", "1", "2", "another"]
         assert {row[4] for row in at.rows()} == {"too many a minute from there", "waits for an earlier one"}
+
+
+@pytest.mark.parametrize("channel", [Channel.WEBHOOK, Channel.LOG])
+async def test_programs_are_told_at_once(tmp_path: Path, channel: Channel) -> None:
+    bearer = Bearer()
+    async with office(tmp_path, {channel: bearer}, a_minute=3) as at:
+        await at.post(*map(str, range(10)), source="1", channel=channel)
+        await at.gone()
+        assert bearer.texts == [*map(str, range(10))]
 
 
 async def test_what_another_process_left_is_taken_over(tmp_path: Path) -> None:
