@@ -6,50 +6,15 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sys
 
 import pytest
 
+from tests.callback.rig import pool, take
 from tests.peers.ports import free_port
 from tests.smpp.rig import until
 from voipsms.callback import callers, wire
-from voipsms.callback.callers import Callers, Line
 from voipsms.settings import CallbackSettings, SipAccount
-
-SETTINGS = CallbackSettings(rtp="30000-30999")
-
-
-class Told:
-    def __init__(self) -> None:
-        self.events: list[wire.Event] = []
-        self.lost = 0
-
-    def hear(self, event: wire.Event) -> None:
-        self.events.append(event)
-
-    def lose(self) -> None:
-        self.lost += 1
-
-
-@asynccontextmanager
-async def pool(settings: CallbackSettings = SETTINGS, **accounts: SipAccount) -> AsyncIterator[Callers]:
-    made = Callers(settings, accounts, bound="127.0.0.1")
-    task = asyncio.create_task(made.run())
-    try:
-        yield made
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await made.close()
-        assert made.pids == []
-
-
-async def take(pool: Callers) -> tuple[Line, Told]:
-    told = Told()
-    line = await pool.line(told.hear, told.lose)
-    assert line is not None
-    return line, told
 
 
 def nowhere() -> str:
@@ -87,7 +52,7 @@ async def test_two_pairs_a_process() -> None:
 
 
 async def test_ports_bound_the_processes() -> None:
-    async with pool(CallbackSettings(rtp="30000-30015")) as made:
+    async with pool(CallbackSettings(rtp="32000-32015")) as made:
         lines = [(await take(made))[0] for _ in range(2)]
         assert await made.line(print, print) is None
         lines[0].release()
@@ -111,6 +76,21 @@ async def test_a_process_that_hangs_is_killed(monkeypatch: pytest.MonkeyPatch) -
         os.kill(made.pids[0], signal.SIGSTOP)
         await until(lambda: told.lost)
         assert made.pids == []
+
+
+async def test_a_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, and not tried again at once, whoever asks."""
+    monkeypatch.setattr(callers, "COMMAND", (sys.executable, "-c", "import pjsua2_that_is_not_there"))
+    async with pool() as made:
+        assert made.trouble() == {}
+        assert await made.line(print, print) is None
+        why = "no caller process can be started: ModuleNotFoundError: No module named 'pjsua2_that_is_not_there'"
+        assert made.trouble() == {"callers": why}
+        monkeypatch.undo()
+        assert await made.line(print, print) is None
+        monkeypatch.setattr(made, "_not_before", 0.0)
+        await take(made)
+        assert made.trouble() == {}
 
 
 async def test_a_process_without_calls_ends(monkeypatch: pytest.MonkeyPatch) -> None:

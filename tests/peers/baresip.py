@@ -1,8 +1,9 @@
-"""baresip, a softphone: it registers, sends chat to one contact, and shows what it gets."""
+"""baresip, a softphone, told what to do over its control connection. As `Baresip` it chats with one contact."""
 
 from __future__ import annotations
 
 import json
+import queue
 import re
 import socket
 import threading
@@ -17,41 +18,88 @@ poll_method epoll
 sip_listen 127.0.0.1:{sip}
 net_interface 127.0.0.1
 module_path {modules}
-module g711.so
-module cons.so
-cons_listen 127.0.0.1:{console}
 module_tmp account.so
-module_app contact.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{control}
 """
+_CHAT = "module g711.so\nmodule cons.so\nmodule_app contact.so\ncons_listen 127.0.0.1:{console}\n"
 _MODULES = ("/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules")
 _MESSAGE = re.compile(r"\r(sips?:[^\n]*?): \"(.*?)\"\n", re.DOTALL)
 
 
-class Baresip(Program):
+class Softphone(Program):
+    """`config`, `accounts`, `contacts`: what is added to its files. `events` are what it has told of itself."""
+
+    def __init__(self, folder: Path, name: str, config: str, account: str, contacts: str = "") -> None:
+        self.own = folder / f"baresip-{name}"
+        self.own.mkdir()
+        self.user = name
+        # A second port goes with the first one of SIP: baresip takes the next one for TLS.
+        self.sip_port, self._control = free_ports(2)
+        modules = next(path for path in _MODULES if Path(path).is_dir())
+        told = _CONFIG.format(modules=modules, sip=self.sip_port, control=self._control)
+        (self.own / "config").write_text(told + config)
+        (self.own / "accounts").write_text(account)
+        (self.own / "contacts").write_text(contacts)
+        self.events: list[dict[str, Any]] = []
+        self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._commands: socket.socket | None = None
+        self._listener: threading.Thread | None = None
+        super().__init__(f"baresip-{name}", ["baresip", "-f", self.own], self.own)
+
+    def ready(self) -> bool:
+        if self._commands is None and tcp_open(self._control):
+            self._commands = socket.create_connection(("127.0.0.1", self._control))
+            self._listener = threading.Thread(target=self._listen, args=(self._commands,), daemon=True)
+            self._listener.start()
+        return self._commands is not None
+
+    def _listen(self, commands: socket.socket) -> None:
+        octets = b""
+        while more := commands.recv(65536):
+            octets += more
+            while (end := octets.find(b":")) > 0 and len(octets) > (last := end + 1 + int(octets[:end])):
+                told = json.loads(octets[end + 1 : last])
+                octets = octets[last + 1 :]
+                if told.get("response"):
+                    self._answers.put(told)
+                else:
+                    self.events.append(told)
+
+    def command(self, name: str, parameters: str = "") -> str:
+        """What it says to that. Raises RuntimeError."""
+        assert self._commands is not None
+        asked = json.dumps({"command": name, "params": parameters}).encode()
+        self._commands.sendall(b"%d:%b," % (len(asked), asked))
+        answer = self._answers.get(timeout=5)
+        if not answer["ok"]:
+            raise RuntimeError(f"{self.name}: {name}: {answer['data']}")
+        return str(answer["data"])
+
+    def stop(self, seconds: float = 15.0) -> int:
+        code = super().stop(seconds)
+        if self._commands is not None and self._listener is not None:
+            self._listener.join()
+            self._commands.close()
+            self._commands = None
+        return code
+
+
+class Baresip(Softphone):
     """`contact`: the number that it writes to, at the same proxy. Its console shows what it gets, one text a line."""
 
     def __init__(self, folder: Path, proxy: int, name: str, password: str, contact: str = "") -> None:
-        own = folder / f"baresip-{name}"
-        own.mkdir()
-        self.name = name
-        # A second port goes with the first one of SIP: baresip takes the next one for TLS.
-        self.sip_port, self._control, self._console = free_ports(3)
-        modules = next(path for path in _MODULES if Path(path).is_dir())
-        ports = {"sip": self.sip_port, "control": self._control, "console": self._console}
-        (own / "config").write_text(_CONFIG.format(modules=modules, **ports))
+        (self._console,) = free_ports(1)
         account = f"<sip:{name}@127.0.0.1:{proxy}>;auth_user={name};auth_pass={password};regint=600\n"
-        (own / "accounts").write_text(account)
-        (own / "contacts").write_text(f'"Mobile" <sip:{contact}@127.0.0.1:{proxy}>\n' if contact else "")
+        contacts = f'"Mobile" <sip:{contact}@127.0.0.1:{proxy}>\n' if contact else ""
         self._shown = ""
         self._screen: socket.socket | None = None
         self._reader: threading.Thread | None = None
-        super().__init__(f"baresip-{name}", ["baresip", "-f", own], own)
+        super().__init__(folder, name, _CHAT.format(console=self._console), account, contacts)
 
     def ready(self) -> bool:
-        if not (tcp_open(self._control) and tcp_open(self._console)):
+        if not (super().ready() and tcp_open(self._console)):
             return False
         if self._screen is None:
             self._screen = socket.create_connection(("127.0.0.1", self._console))
@@ -76,16 +124,6 @@ class Baresip(Program):
         """Ends, telling the registrar."""
         self.stop()
 
-    def command(self, name: str, parameters: str = "") -> str:
-        """What it says to that. Raises RuntimeError."""
-        asked = json.dumps({"command": name, "params": parameters}).encode()
-        with socket.create_connection(("127.0.0.1", self._control), timeout=5) as control:
-            control.sendall(b"%d:%b," % (len(asked), asked))
-            answer = _answer(control)
-        if not answer["ok"]:
-            raise RuntimeError(f"{self.name}: {name}: {answer['data']}")
-        return str(answer["data"])
-
     def stop(self, seconds: float = 15.0) -> int:
         code = super().stop(seconds)
         if self._screen is not None and self._reader is not None:
@@ -93,17 +131,3 @@ class Baresip(Program):
             self._screen.close()
             self._screen = None
         return code
-
-
-def _answer(control: socket.socket) -> dict[str, Any]:
-    """The next netstring that is an answer, and not an event."""
-    octets = b""
-    while True:
-        length, colon, rest = octets.partition(b":")
-        if colon and len(rest) > int(length):
-            found: dict[str, Any] = json.loads(rest[: int(length)])
-            if found.get("response"):
-                return found
-            octets = rest[int(length) + 1 :]
-        else:
-            octets += control.recv(65536)

@@ -34,3 +34,8 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 def free_port() -> int:
     return free_ports(1)[0]
+
+
+def taken(port: int) -> bool:
+    """Whether something listens there on 127.0.0.1, by TCP or UDP."""
+    return not _free(port)

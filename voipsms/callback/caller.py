@@ -24,6 +24,7 @@ from voipsms.values import Value
 LEGS: Final = 4  # PJSUA_MAX_CALLS as the wheel was built
 FRAME: Final = 20  # milliseconds
 LOOK: Final = 20  # milliseconds that the library may wait for something to happen
+PARTING: Final = 1.5  # seconds that calls have to end, and then registrations
 SAME: Final = 0.4  # seconds within which a digit that comes another way is the same one
 _SRTP: Final = {
     "no": pj.PJMEDIA_SRTP_DISABLED,
@@ -31,7 +32,7 @@ _SRTP: Final = {
     "mandatory": pj.PJMEDIA_SRTP_MANDATORY,
 }
 _TRANSPORTS: Final = (pj.PJSIP_TRANSPORT_UDP, pj.PJSIP_TRANSPORT_TCP, pj.PJSIP_TRANSPORT_TLS)
-_ACTIVE: Final = pj.PJSUA_CALL_MEDIA_ACTIVE
+_HEARD: Final = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)  # who holds may play music
 _NAMES: Final = {"SPEEX": "speex", "ILBC": "iLBC"}  # as the library spells them
 
 Tell = Callable[[Value], None]
@@ -120,7 +121,7 @@ class _Leg(pj.Call):  # type: ignore[misc]
             return None
         info = self.getInfo()  # kept: `media` belongs to it
         for number, media in enumerate(info.media):
-            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == _ACTIVE:
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status in _HEARD and media.audioConfSlot >= 0:
                 return self.getAudioMedia(number)
         return None
 
@@ -173,11 +174,18 @@ class _Leg(pj.Call):  # type: ignore[misc]
     def play(self, files: tuple[str, ...], token: int, loop: bool) -> None:
         self.hush()
         self.token = token
-        voice = _Voice(lambda: self._caller.later(lambda: self._played(token)))
-        names = pj.StringVector()
-        for name in files:
-            names.append(name)
-        voice.createPlaylist(names, "", 0 if loop else pj.PJMEDIA_FILE_NO_LOOP)
+        # A list that is played for ever tells the end of each round.
+        done = (lambda: None) if loop else (lambda: self._caller.later(lambda: self._played(token)))
+        voice = _Voice(done)
+        how = 0 if loop else pj.PJMEDIA_FILE_NO_LOOP
+        try:
+            if len(files) == 1:  # without the pause that a list has between its rounds
+                voice.createPlayer(files[0], how)
+            else:
+                voice.createPlaylist(_strings(files), "", how)
+        except pj.Error:  # no file, no WAV, or one of less than 0.25 s in a list: it is over at once
+            self._caller.tell(wire.Played(self.number, token))
+            return
         self.voice = voice
         self._join()
 
@@ -205,12 +213,24 @@ class _Leg(pj.Call):  # type: ignore[misc]
                 self.hangup(pj.CallOpParam(True))
 
 
+def _strings(texts: tuple[str, ...]) -> Any:
+    """Raises pj.Error for none: the library would end the process."""
+    if not texts:
+        raise pj.Error
+    vector = pj.StringVector()
+    for text in texts:
+        vector.append(text)
+    return vector
+
+
 class _Account(pj.Account):  # type: ignore[misc]
     def __init__(self, name: str, tell: Tell) -> None:
         super().__init__()
         self._name, self._tell = name, tell
+        self.registered = False
 
     def onRegState(self, prm: Any) -> None:  # noqa: N802
+        self.registered = prm.code // 100 == 2 and prm.expiration > 0
         self._tell(wire.Registered(self._name, prm.code, prm.reason))
 
     def onIncomingCall(self, prm: Any) -> None:  # noqa: N802
@@ -225,7 +245,8 @@ class _Account(pj.Account):  # type: ignore[misc]
              if line.lower().startswith(("call-id:", "i:"))), "",
         )  # fmt: skip
         kind = prm.contentType or "text/plain"
-        self._tell(wire.Text(self._name, prm.fromUri, prm.toUri, prm.msgBody, call_id, kind))
+        source = prm.rdata.srcAddress.rpartition(":")[0].strip("[]")
+        self._tell(wire.Text(self._name, prm.fromUri, prm.toUri, prm.msgBody, call_id, kind, source))
 
     def onInstantMessageStatus(self, prm: Any) -> None:  # noqa: N802
         self._tell(wire.Sent(int(prm.userData or 0), prm.code))
@@ -276,6 +297,16 @@ class Caller:
     # -- orders
 
     def obey(self, order: wire.Order) -> None:
+        """What the library won't do costs one call at most, never its neighbours."""
+        try:
+            self._obey(order)
+        except pj.Error as error:
+            print(type(order).__name__, error.reason, file=sys.stderr)
+            for name in ("call", "one", "two"):
+                if (leg := self._legs.get(getattr(order, name, 0))) is not None:
+                    leg.end()
+
+    def _obey(self, order: wire.Order) -> None:
         match order:
             case wire.Account():
                 self._open(order)
@@ -385,7 +416,8 @@ class Caller:
         """Lets the library work, then does what it has left to be done."""
         self._endpoint.libHandleEvents(LOOK)
         while self._notes:
-            self._notes.popleft()()
+            with contextlib.suppress(pj.Error):  # the call has just ended, which is told by another note
+                self._notes.popleft()()
         now = time.monotonic()
         for leg in list(self._legs.values()):
             if leg.deadline and not leg.answered and now > leg.deadline:
@@ -395,15 +427,25 @@ class Caller:
     def close(self) -> None:
         for leg in list(self._legs.values()):
             leg.end()
-        until = time.monotonic() + 2
+        until = time.monotonic() + PARTING
         while self._legs and time.monotonic() < until:
             self.look()
         for leg in list(self._legs.values()):  # a Call that outlives the library takes the process with it
             self.forget(leg)
+        self._unregister()
         for account in self._accounts.values():
             account.shutdown()
         self._accounts.clear()
-        self._endpoint.libDestroy()
+        self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG)  # nothing is waited for: it would be a second, always
+
+    def _unregister(self) -> None:
+        leaving = [one for one in self._accounts.values() if one.registered]
+        for account in leaving:
+            with contextlib.suppress(pj.Error):  # there is no way to the registrar now
+                account.setRegistration(False)
+        until = time.monotonic() + PARTING
+        while any(one.registered for one in leaving) and time.monotonic() < until:
+            self.look()
 
 
 def _library(settings: wire.Settings) -> Any:
@@ -434,12 +476,14 @@ def main() -> None:
     orders: deque[bytes] = deque()
     over = threading.Event()
 
+    source = os.fdopen(os.dup(0), "rb")  # Python can't end while a thread waits for sys.stdin
+
     def read() -> None:
-        for line in sys.stdin.buffer:
+        for line in source:
             orders.append(line)
         over.set()
 
-    settings = wire.read_order(sys.stdin.buffer.readline())
+    settings = wire.read_order(source.readline())
     caller = Caller(settings, tell)
     threading.Thread(target=read, daemon=True).start()
     tell(wire.Ready(LEGS))

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 from voipsms import metrics
@@ -21,9 +21,9 @@ from voipsms.values import Value
 COMMAND: Final = (sys.executable, "-m", "voipsms.callback.caller")
 PORTS: Final = 16  # UDP ports of a process: four calls have eight, and a port rests a while after its call
 PING, PATIENCE = 2.0, 6.0  # seconds between two pings; without any word a process hangs
-START, END = 10.0, 4.0  # seconds until a process is ready; until one that was told to quit is killed
+START, END = 15.0, 4.0  # seconds until a process is ready (8 where STUN is silent); until one that shall end is killed
 IDLE: Final = 60.0  # seconds after which a process without calls ends
-AGAIN: Final = (0.0, 0.5, 1.0, 2.0, 5.0)  # seconds until the first process is started anew, by failures in a row
+AGAIN: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 30.0)  # seconds until one is started again, by failures to start in a row
 
 log = get_logger("callback")
 
@@ -55,6 +55,7 @@ class _Process:
         self.taken: set[Line] = set()
         self.lines: dict[int, Line] = {}  # by calls that have not ended
         self.heard = self.idle_since = asyncio.get_running_loop().time()
+        self.complaint = ""  # the last line that it, or the library, has written to standard error
 
     @property
     def free(self) -> bool:
@@ -85,7 +86,8 @@ class Callers:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sent: dict[int, asyncio.Future[int]] = {}
         self._tokens = itertools.count(1)
-        self._failures = 0
+        self._failures, self._not_before = 0, 0.0  # starts that have failed in a row; when the next one may be tried
+        self._broken = ""  # why the last one failed
         self._closing = False
         self.states: dict[str, wire.Registered] = {
             name: wire.Registered(name, 0, "not registered yet") for name, one in accounts.items() if one.expires
@@ -97,7 +99,7 @@ class Callers:
         """Room for a pair of calls; None: there is none now, or no process can be started."""
         async with self._starting:
             process = next((one for one in self._processes.values() if one.free), None)
-            if process is None and len(self._processes) < self._most:
+            if process is None and len(self._processes) < self._most and self._may_start():
                 process = await self._start()
         if process is None:
             return None
@@ -123,11 +125,12 @@ class Callers:
             del self._sent[token]
 
     def trouble(self) -> dict[str, str]:
-        """What is wrong with each account; empty: nothing."""
-        return {
+        """What is wrong with each account, empty: nothing; and with `callers` where no process can be started."""
+        told = {
             name: "" if 200 <= state.code < 300 else f"{state.code} {state.reason}".strip()
             for name, state in self.states.items()
         }
+        return {**told, "callers": self._broken} if self._broken else told
 
     @property
     def pids(self) -> list[int]:
@@ -148,10 +151,9 @@ class Callers:
     async def run(self) -> None:
         """Keeps the first process there, where accounts are to be registered, and looks after all of them."""
         while True:
-            if 0 not in self._processes and self.states:
-                await asyncio.sleep(AGAIN[min(self._failures, len(AGAIN) - 1)])
+            if self.states:
                 async with self._starting:
-                    if 0 not in self._processes:
+                    if 0 not in self._processes and self._may_start():
                         await self._start()
             now = asyncio.get_running_loop().time()
             for process in list(self._processes.values()):
@@ -159,6 +161,8 @@ class Callers:
             await asyncio.sleep(PING)
 
     def _look(self, process: _Process, now: float) -> None:
+        if not process.pairs:
+            return  # `_start` waits for it
         if now - process.heard > PATIENCE:
             log.error("a caller process hangs and is killed", pid=process.child.pid, calls=len(process.lines))
             _kill(process)
@@ -170,29 +174,42 @@ class Callers:
         else:
             process.send(wire.Ping(0))
 
+    def _may_start(self) -> bool:
+        return asyncio.get_running_loop().time() >= self._not_before
+
     async def _start(self) -> _Process | None:
         slot = next(number for number in itertools.count() if number not in self._processes)
         try:
             child = await asyncio.create_subprocess_exec(
                 *COMMAND, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+                stderr=asyncio.subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            log.error("a caller process can't be started", why=str(error))
+            self._failed(str(error))
             return None
         process = self._processes[slot] = _Process(slot, child)
-        ready = asyncio.get_running_loop().create_future()
-        task = asyncio.get_running_loop().create_task(self._read(process, ready))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._keep(self._read(process, ready))
         self._furnish(process)
         await asyncio.wait((ready,), timeout=START)
-        if not ready.done() or not process.pairs:
-            self._failures += 1
+        if not process.pairs:
+            self._failed(process.complaint or "it does not begin")
             _kill(process)
             return None
-        self._failures = 0
+        self._failures, self._broken = 0, ""
         return process
+
+    def _failed(self, why: str) -> None:
+        """To start. The next try is made after a while, so that what is missing costs no more than a line a while."""
+        self._failures += 1
+        self._not_before = asyncio.get_running_loop().time() + AGAIN[min(self._failures, len(AGAIN) - 1)]
+        self._broken = f"no caller process can be started: {why}"
+        log.error("a caller process can't be started", why=why, failures=self._failures)
+
+    def _keep(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _furnish(self, process: _Process) -> None:
         first, last = self._ports
@@ -209,6 +226,7 @@ class Callers:
 
     async def _read(self, process: _Process, ready: asyncio.Future[None]) -> None:
         assert process.child.stdout is not None
+        complaints = asyncio.get_running_loop().create_task(_complaints(process))
         try:
             while octets := await process.child.stdout.readline():
                 process.heard = asyncio.get_running_loop().time()
@@ -222,6 +240,7 @@ class Callers:
             log.exception("a caller process says what can't be understood")
         finally:
             await self._over(process)
+            await complaints
             if not ready.done():
                 ready.set_result(None)
 
@@ -262,7 +281,10 @@ class Callers:
                 self._registered(wire.Registered(name, 0, "its caller process has ended"))
         lines = process.taken | set(process.lines.values())
         if not self._closing and (lines or code):
-            log.error("a caller process has ended", pid=process.child.pid, code=code, calls=len(process.lines))
+            log.error(
+                "a caller process has ended",
+                pid=process.child.pid, code=code, calls=len(process.lines), said=process.complaint,
+            )  # fmt: skip
             metrics.count("callers_lost")
         for line in lines:
             line.lost()
@@ -277,6 +299,15 @@ class Callers:
             _kill(process)
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+
+async def _complaints(process: _Process) -> None:
+    """Reads them all, so that it never waits for us."""
+    assert process.child.stderr is not None
+    end = b""
+    while octets := await process.child.stderr.read(4096):
+        end = (end + octets)[-1000:]
+        process.complaint = end.decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def _kill(process: _Process) -> None:
