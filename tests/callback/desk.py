@@ -117,6 +117,8 @@ class Desk:
 
 def furnish(home: House) -> None:
     db, ids = home.db, home.ids
+    if db.read("user_by_name", username="bob"):  # another process has done it
+        return
     with db.transaction():
         ensure_admin(db, ids, "EUR")
         add_user(db, ids, NewUser("bob", UserType.ENDUSER, "EUR", HASH, numbers=(BOB,)), Micros(2_500_000))
