@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +13,13 @@ from tests.store.test_processes import at_once
 from tests.store.test_terms import add
 from voipsms.errors import NoCredit, NoResellerCredit
 from voipsms.model import GatewayId, MessageId, Micros, Millis, Msisdn
-from voipsms.store import calls
+from voipsms.store import archive, calls
+from voipsms.store.archive import Month
 from voipsms.store.calls import Cdr, Fee, Leg, Pair, Prolonged
+from voipsms.store.cdrs import Which, read_cdrs, sums
 from voipsms.store.database import Engine
 from voipsms.store.entries import Moved
-from voipsms.store.ids import now_millis
+from voipsms.store.ids import IdSource, first_id, now_millis
 from voipsms.values import replace
 
 ONE, TWO = Msisdn("36301112233"), Msisdn("436641234567")
@@ -313,3 +317,60 @@ def forge(house: House, statement: str) -> None:
 def test_under_way_nothing_is_wrong(house: House) -> None:
     opened(house, pair_of(house))
     assert proven(house)
+
+
+# -- what comes after
+
+
+def test_archived_with_their_movements(house: House, tmp_path: Path) -> None:
+    """Pairs whose CDRs stand at the end of one page and the beginning of the next."""
+    month, next_month = Month.of(date(2026, 1, 1)), Millis(Month.of(date(2026, 2, 1)).start)
+    ids = Past(Millis(next_month - 60_000))
+    for _ in range(301):
+        pair = opened(house, pair_of(house, leg(ONE), leg(TWO), leg(TWO)))
+        with house.db.transaction():
+            done = [cdr(ONE, 1), cdr(TWO, 1), cdr(TWO, 0)]
+            assert calls.close(house.db, ids, house.node.number, pair, done, NOW) is not None
+    movements = house.rows("SELECT COUNT(*) FROM tb_ledger WHERE msgid IS NOT NULL")[0][0]
+    assert proven(house)
+    note = archive.archive(house.db, month, tmp_path)
+    assert note is not None
+    assert (note.counts["cdrs"], note.counts["ledger"]) == (903, movements)
+    assert bill(house) == []
+    assert house.balance() == CREDIT - 602_000
+    assert proven(house)
+
+
+class Past(IdSource):
+    """Makes ids of another time, as of a call at the end of a month; now and then a millisecond is over."""
+
+    def __init__(self, at: Millis) -> None:
+        super().__init__(1)
+        self._made = first_id(at)
+
+    def next(self) -> int:
+        self._made += (1 << 20) - 1
+        return self._made
+
+
+LISTED = {"calls": ("CALL", 2), "texts": ("SMS", 0), "both": ("", 2)}
+
+
+@pytest.mark.parametrize("kind, count", LISTED.values(), ids=LISTED)
+def test_listed(house: House, kind: str, count: int) -> None:
+    closed(house, opened(house, pair_of(house, leg(ONE), leg(TWO))), cdr(ONE, 10), cdr(TWO, 20))
+    rows = list(read_cdrs(house.db, Which(Millis(0), Millis(1 << 50), type=kind)))
+    assert len(rows) == count
+    assert len({row[1] for row in rows}) == (1 if count else 0)
+
+
+def test_reported(house: House) -> None:
+    closed(house, opened(house, pair_of(house, leg(ONE), leg(TWO))), cdr(ONE, 90), cdr(TWO, 0))
+    which = Which(Millis(0), Millis(1 << 50), type="CALL")
+    found = [
+        figures for *_, figures in sums(house.db, "figures_by_gateway", which, Millis(0), Millis(2_000_000_000_000))
+    ]
+    assert [(one.count, one.seconds, one.revenue, one.delivered, one.failed) for one in found if one.delivered] == [
+        (1, 90, 90_000, 1, 0)
+    ]
+    assert sum(one.failed for one in found) == 1

@@ -17,12 +17,13 @@ import os
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import partial
-from itertools import islice
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -191,10 +192,11 @@ def _write(db: Database, month: Month, folder: Path) -> Note | None:
     note = Note(month.name, str(folder.resolve()), number, dict.fromkeys(COLUMNS, 0))
     with ExitStack() as stack:
         files = {table: stack.enter_context(_sheet(note.file(table), columns)) for table, columns in COLUMNS.items()}
-        after = first_id(month.start) - 1
+        after, written = first_id(month.start) - 1, set[int]()
         while page := db.read("archivable", after=after, before=first_id(month.stop)):
             after = page[-1][0]
-            wanted = [(row[1],) for row in page]
+            wanted = _once(row[1] for row in page if row[1] not in written)
+            written = {row[1] for row in page}  # a pair of calls has several CDRs, one after the other
             for table, rows in (
                 ("cdrs", page),
                 ("messages", db.read_batch("messages_of", wanted)),
@@ -208,6 +210,10 @@ def _write(db: Database, month: Month, folder: Path) -> Note | None:
     for table in COLUMNS:
         _working(note.file(table)).unlink()
     return None
+
+
+def _once(ids: Iterable[int]) -> list[tuple[int]]:
+    return [(one,) for one in dict.fromkeys(ids)]
 
 
 @contextmanager
@@ -254,12 +260,24 @@ def read(file: Path, table: str) -> Iterator[list[str]]:
 def _remove(db: Database, note: Note) -> None:
     rows = read(note.file("cdrs"), "cdrs")
     carried: dict[int, int] = {}  # the row that stands for a user's, in this run
-    while page := list(islice(rows, _PAGE)):
+    for page in _pages(rows):
         carried.update(_in_turn(db, partial(_remove_page, db, page, carried, note.month)))
 
 
+def _pages(rows: Iterator[list[str]]) -> Iterator[list[list[str]]]:
+    """The CDRs of a pair of calls are in one of them, so that the ledger is right after each."""
+    page: list[list[str]] = []
+    for _, same in groupby(rows, key=itemgetter(1)):
+        page.extend(same)
+        if len(page) >= _PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
 def _remove_page(db: Database, page: list[list[str]], carried: dict[int, int], month: str) -> dict[int, int]:
-    wanted = [(int(row[1]),) for row in page]
+    wanted = _once(int(row[1]) for row in page)
     movements = db.read_batch("movements_of", wanted)
     for name in _GONE:
         db.write_batch(name, wanted)

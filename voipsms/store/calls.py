@@ -15,7 +15,7 @@ from voipsms.model import GatewayId, MessageId, Micros, Millis, Msisdn, State, U
 from voipsms.rating import Rate
 from voipsms.store.database import Database
 from voipsms.store.entries import Moved
-from voipsms.store.ids import IdSource, now_millis
+from voipsms.store.ids import IdSource, id_time, now_millis
 from voipsms.store.ledger import Ledger, Rows
 from voipsms.values import Value, reader, replace, to_line
 
@@ -169,11 +169,20 @@ def close(
     if not db.write("delete_call", id=pair.id, node=node):
         return None
     money = _Money(db, ids, pair, now)
-    db.write_batch("insert_call_cdrs", [_row(ids.next(), pair, cdr) for cdr in cdrs])
+    made = zip(_several(ids, len(cdrs)), cdrs, strict=True)
+    db.write_batch("insert_call_cdrs", [_row(cdr_id, pair, cdr) for cdr_id, cdr in made])
     owed = [sum(cdr.fees[level].amount(cdr.seconds) for cdr in cdrs) for level in range(len(pair.payers))]
     for level in range(1, len(pair.payers)):
         money.rows["insert_charges"].append((pair.id, level, pair.payers[level], owed[level]))
     return Moved(money.settle(owed, "charge"))
+
+
+def _several(ids: IdSource, count: int) -> list[int]:
+    """Of one millisecond: no month ends between them, so that they are archived together."""
+    while True:
+        found = [ids.next() for _ in range(count)]
+        if not found or id_time(found[0]) == id_time(found[-1]):
+            return found
 
 
 def _row(cdr_id: int, pair: Pair, cdr: Cdr) -> tuple[object, ...]:
