@@ -234,6 +234,16 @@ def test_a_gateway_whose_phones_repeat_themselves(house: House) -> None:
     assert texts(receive(house, *three, again=True)) == [("xxx", True)]
 
 
+def test_the_same_part_with_another_id_is_another_text(house: House) -> None:
+    """What a provider's own ids tell apart is no repeat."""
+    for mark in (b"first", b"second"):
+        one, two = part(house, 1, mark.decode(), total=2), part(house, 2, "x", total=2)
+        assert texts([*receive(house, one, key=mark + b"1"), *receive(house, two, key=mark + b"2")]) == [
+            (f"{mark.decode()}x", True)
+        ]
+    assert [one.fresh for one in receive(house, two, key=b"second2")] == [False]
+
+
 # -- parts that don't come
 
 

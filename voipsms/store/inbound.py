@@ -57,7 +57,8 @@ class Arrivals:
     def receive(self, entry: Receive) -> Received:
         if entry.inbound.total == 1 and not entry.recall:
             return Received(True, (self._arrive(Whole(entry.inbound, entry.door)),))
-        wholes = self.joining.take(entry.inbound, entry.door, entry.wait, again=entry.again)
+        again = entry.again or bool(entry.key)  # a provider's id says all: this one is new
+        wholes = self.joining.take(entry.inbound, entry.door, entry.wait, again=again)
         return Received(wholes is not None, tuple(map(self._arrive, wholes or ())))
 
     def _arrive(self, whole: Whole) -> Arrival:
