@@ -39,6 +39,10 @@ PHONES = {
     ),
     "first busy": ("2 ended 1 486 | close", [f"{FIRST} 0 0 486 busy"]),
     "first rings out": ("45 ended 1 0 by_us | close", [f"{FIRST} 0 0 487 no_answer"]),
+    "first answers twice": (RINGS + "7 answered 1 PCMA |", None),
+    "stopped while the first rings": (
+        "2 stop shutdown | hangup 1 \n 2.1 ended 1 487 by_us | close", [f"{FIRST} 0 0 0 shutdown"],
+    ),
     "first has no audio": (
         "5 answered 1 | hangup 1 \n 5.1 ended 1 200 | close",
         [f"{FIRST} 0 0 200 no_audio"],
@@ -169,13 +173,27 @@ PROMPTS = {
         MENU + f"10 digits 06209876543# | hush; open {FIRST} {SECOND} \n 11 ended 1 200 | \n 12 opened 60 | close",
         [f"{FIRST} 0 6 200"],
     ),
-    "a digit stops the prompt": (MENU + "6 digits 06209 | hush \n 6.5 played |", None),
+    "a digit stops the prompt": (
+        MENU + f"6 digits 06209 | hush \n 6.5 played | \n 10 tick | open {FIRST} 06209", None,
+    ),
+    "a digit of nobody": (MENU + "9 played | \n 10 digit 2 5 | \n 19 tick | play goodbye", None),
+    "credit ends, and is there for another number": (
+        f"""5 answered 1 PCMA | play welcome balance enter_number
+        25 tick | extend
+        25 extended 0 |
+        26 digits 06209876543# | hush; open {FIRST} {SECOND}
+        26 opened 60 | play connecting; dial 2 sip:two
+        30 answered 2 PCMA | bridge 1 2
+        50 tick | extend""",
+        None,
+    ),
     "busy, then another": (
         MENU
         + DIALS
         + f"""15 ended 2 486 | play busy another_number
         16 digits 003612345678# | hush; open {FIRST} 3612345678
         16 opened 90 | play connecting; dial 3 sip:two
+        17 ended 2 200 |
         20 answered 3 PCMA | bridge 1 3
         60 ended 3 200 | play another_number
         61 ended 1 200 | close""",

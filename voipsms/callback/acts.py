@@ -11,7 +11,7 @@ from voipsms.values import Value
 
 
 class Opened(Value, frozen=True):
-    """Open is granted: seconds that the credit lasts, and how each of its numbers is called."""
+    """Open is granted: seconds that the credit lasts, and how each number is called that wasn't yet."""
 
     seconds: int
     ways: tuple[Way, ...]

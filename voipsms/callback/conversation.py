@@ -317,7 +317,7 @@ class Conversation:
     def _checked(self, told: Opened, now: float) -> None:
         assert self._second is not None
         self._meter.grant(told.seconds)
-        self._opened, self._second.way = now, told.ways[1]
+        self._opened, self._second.way = now, told.ways[-1]
         self._rounds += 1
         self._call(self._second, now)
 

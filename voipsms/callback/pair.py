@@ -31,9 +31,9 @@ class Lines(Protocol):
     async def line(self, told: Callable[[wire.Event], None], lost: Callable[[], None]) -> Room | None: ...
 
 
-async def grant(billing: Billing, plan: Plan, numbers: tuple[Msisdn, ...]) -> Opened:
-    """Raises Refused."""
-    ways = tuple(billing.way(plan, number) for number in numbers)
+async def grant(billing: Billing, plan: Plan, numbers: tuple[Msisdn, ...], called: int = 0) -> Opened:
+    """`called`: how many of the numbers are called already, and need no way. Raises Refused."""
+    ways = tuple(billing.way(plan, number) for number in numbers[called:])
     return Opened(await billing.open(plan, numbers), ways)
 
 
@@ -103,7 +103,7 @@ class Pair:
     async def _open(self, act: Open) -> None:
         async with self._turn:
             try:
-                self.tell(await grant(self._billing, self._plan, act.numbers))
+                self.tell(await grant(self._billing, self._plan, act.numbers, called=1))
             except Refused as error:
                 self.tell(Declined(error.code, str(error)))
 
