@@ -29,6 +29,7 @@ LAYERS = (  # from the bottom; only within DECISIONS may a part import its neigh
         "cancelling",
         "automatic",
         "conditions",
+        "dead_ends",
         "directory",
         "dispatch",
         "effects",

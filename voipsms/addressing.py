@@ -59,17 +59,20 @@ def noticed(
     new_id: Callable[[], int],
     now: Millis,
     *,
+    chat: bool,
     message_id: MessageId = MessageId(0),
     target: str = "",
     fields: tuple[tuple[str, str], ...] = (),
 ) -> tuple[Delivery, ...]:
-    """What the gateway itself has to say to a user. `message_id`, `target`: of the message that it is about.
+    """What the gateway itself has to say to a user. `chat`: whether that goes anywhere; `message_id`, `target`: of the
+    message that it is about.
 
     Where no text from a phone goes to, a notice still does: by mail, else by chat unless notify is none. Of the
     webhook's formats only JSON has a word for it.
     """
     reach = account.reach
-    ways = [*(_to_people(reach, settings) or _somehow(reach, settings))]
+    people = _to_people(reach, settings)
+    ways = [*((people if chat else _without_chat(people)) or _somehow(reach, settings, chat))]
     if reach.hook and reach.hook_format == JSON:
         ways.append((Channel.WEBHOOK, None, ""))
     return tuple(
@@ -87,10 +90,14 @@ def _to_people(reach: Reach, settings: GlobalSettings) -> tuple[Way, ...]:
     return (_ROUTES if reach.mail else _WITHOUT_MAIL)[route]
 
 
-def _somehow(reach: Reach, settings: GlobalSettings) -> tuple[Way, ...]:
+def _without_chat(ways: tuple[Way, ...]) -> tuple[Way, ...]:
+    return (_MAIL,) if any(Channel.MAIL in way for way in ways) else ()
+
+
+def _somehow(reach: Reach, settings: GlobalSettings, chat: bool) -> tuple[Way, ...]:
     if reach.mail:
         return (_MAIL,)
-    return () if (reach.notify or settings.smsnotify) == "none" else (_CHAT,)
+    return (_CHAT,) if chat and (reach.notify or settings.smsnotify) != "none" else ()
 
 
 def _to_programs(reach: Reach) -> Iterator[Way]:

@@ -78,6 +78,7 @@ class Expiry:
         ids: IdSource,
         settings: Callable[[], GlobalSettings],
         clock: Callable[[], Millis] = now_millis,
+        phones: Callable[[], bool] = lambda: True,
     ) -> None:
         self._journal = journal
         self._reader = reader
@@ -85,6 +86,7 @@ class Expiry:
         self._ids = ids
         self._settings = settings
         self._clock = clock
+        self._phones = phones  # whether chat goes anywhere
         self._looked_until = 0  # the id before which every message with the common time was looked at
         self._apart_until = 0  # the last id with a time of its own that was looked at
         self._apart: list[tuple[float, int, int]] = []  # heap: (when to warn, message, when it ends)
@@ -205,8 +207,8 @@ class Expiry:
             return ()
         fields = (("notice", what), ("state", str(sent.state)), ("sender", sent.sender))
         return noticed(
-            account, text, self._settings(), self._ids.next, self._clock(), message_id=sent.id, target=sent.target,
-            fields=fields,
+            account, text, self._settings(), self._ids.next, self._clock(), chat=self._phones(),
+            message_id=sent.id, target=sent.target, fields=fields,
         )  # fmt: skip
 
     async def _write(self, work: Callable[[Database, Notices], int], notices: Notices, what: str) -> None:

@@ -14,11 +14,14 @@ from voipsms.carriers.mo_log import MoLogCarrier
 from voipsms.carriers.port import Carrier
 from voipsms.carriers.webhook import WebhookCarrier
 from voipsms.config import Config
+from voipsms.dead_ends import dead_ends
 from voipsms.directory import Account
 from voipsms.expiry import Expiry
 from voipsms.house import House
+from voipsms.inbound.mo_files import place
 from voipsms.inbound.mo_reader import MoReader
 from voipsms.incoming_rules import apply_in
+from voipsms.log import get_logger
 from voipsms.low_balance import LowBalance
 from voipsms.model import Belongs, Channel, Delivery, GatewayId, Incoming, Micros, UserId
 from voipsms.opting_out import OptingOut
@@ -30,6 +33,8 @@ from voipsms.verifying import Verifying
 
 Work = Callable[[], Awaitable[None]]
 
+log = get_logger("reception")
+
 
 class Reception:
     """Raises ConfigError."""
@@ -39,6 +44,7 @@ class Reception:
         config, journal, reader, directory, ids = (
             house.config(), house.journal, house.reader, house.directory, house.ids,
         )  # fmt: skip
+        _look_over(config)
         self.automatic = Automatic(house.intake, directory, self._sms)
         self.opting_out = OptingOut(directory, journal, reader, self.automatic, ids, self._sms)
         self.verifying = Verifying(house.intake, journal, house.secret, self._sms)
@@ -61,7 +67,7 @@ class Reception:
             house.preparation.start,
         )  # fmt: skip
         self._low = LowBalance(journal, reader, directory, ids, self._noticed, self.outbox.hand_over)
-        self._expiry = Expiry(journal, reader, directory, ids, self._sms)
+        self._expiry = Expiry(journal, reader, directory, ids, self._sms, phones=lambda: self._chat.usable)
 
     def _sms(self) -> GlobalSettings:
         return self._house.config().sms
@@ -99,6 +105,7 @@ class Reception:
     async def configure(self, config: Config) -> None:
         """Raises ConfigError, before anything is changed."""
         mail = MailCarrier(config.mail, config.folder) if config.mail != self._mail_of else None
+        _look_over(config)
         self._chat.configure(config.sip)
         if mail is not None:
             before, self._mail, self._mail_of = self._mail, mail, config.mail
@@ -120,4 +127,13 @@ class Reception:
         )  # fmt: skip
 
     def _noticed(self, account: Account, text: str) -> tuple[Delivery, ...]:
-        return noticed(account, text, self._sms(), self._house.ids.next, now_millis())
+        return noticed(account, text, self._sms(), self._house.ids.next, now_millis(), chat=self._chat.usable)
+
+
+def _look_over(config: Config) -> None:
+    """Says what will come to nothing. Raises ConfigError for an inbound_log that is no place."""
+    for gateway in config.gateways:
+        if gateway.inbound_log:
+            place(gateway.inbound_log, config.folder)
+    for line in dead_ends(config):
+        log.warning("texts from phones will get lost", why=line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import count
+from typing import Any
 
 import pytest
 
@@ -54,9 +55,9 @@ def text(
     return addressed(incoming, belongs, account(**reach), settings, count(100).__next__, NOW, gateway="smsc")
 
 
-def notice(route: int = 0, notify: str = "fail", **reach: object) -> tuple[Delivery, ...]:
+def notice(route: int = 0, notify: str = "fail", *, chat: bool = True, **reach: object) -> tuple[Delivery, ...]:
     settings = replace(SETTINGS, smsreceive_route=route, smsnotify=notify)
-    return noticed(account(**reach), "Your balance is low", settings, count(100).__next__, NOW)
+    return noticed(account(**reach), "Your balance is low", settings, count(100).__next__, NOW, chat=chat)
 
 
 @pytest.mark.parametrize(
@@ -134,20 +135,38 @@ def test_fields_are_those_that_say_something() -> None:
     ],
 )  # fmt: skip
 def test_notices(route: int, reach: dict[str, str], expected: list[tuple[Channel, Channel | None]]) -> None:
-    assert ways(notice(route, **reach)) == expected
+    assert ways(notice(route, **dict[str, Any](reach))) == expected
 
 
 def test_the_house_may_want_no_notices_by_chat() -> None:
     assert notice(0, notify="none") == ()
-    assert ways(noticed(account(notify="all"), "", replace(SETTINGS, smsnotify="none"), count().__next__, NOW)) == [
-        (CHAT, None)
-    ]
+    assert ways(
+        noticed(account(notify="all"), "", replace(SETTINGS, smsnotify="none"), count().__next__, NOW, chat=True)
+    ) == [(CHAT, None)]
+
+
+@pytest.mark.parametrize(
+    ("route", "reach", "expected"),
+    [
+        (0, {}, []),
+        (1, {}, []),
+        (1, {"mail": EMAIL}, [(MAIL, None)]),
+        (3, {"mail": EMAIL}, [(MAIL, None)]),
+        (4, {"mail": EMAIL}, [(MAIL, None)]),
+        (1, {"hook": HOOK}, [(WEBHOOK, None)]),
+    ],
+    ids=["no way", "chat alone", "chat, a mailbox", "chat or mail", "both", "a program"],
+)
+def test_nothing_is_tried_by_chat_that_goes_nowhere(
+    route: int, reach: dict[str, str], expected: list[tuple[Channel, Channel | None]]
+) -> None:
+    assert ways(notice(route, chat=False, **dict[str, Any](reach))) == expected
 
 
 def test_what_a_notice_says() -> None:
     (found,) = noticed(
-        account(mail=EMAIL), "Not delivered yet", SETTINGS, count(100).__next__, NOW, message_id=MessageId(9),
-        target="36301112233", fields=(("state", "ENROUTE"),),
+        account(mail=EMAIL), "Not delivered yet", SETTINGS, count(100).__next__, NOW, chat=True,
+        message_id=MessageId(9), target="36301112233", fields=(("state", "ENROUTE"),),
     )  # fmt: skip
     assert found == Delivery(
         DeliveryId(100), MessageId(9), USER, MAIL, Subject.NOTICE, OURSELVES, "36301112233", "Not delivered yet", NOW,

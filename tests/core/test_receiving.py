@@ -393,7 +393,7 @@ async def test_nobody_waits_behind_an_account_that_is_gone(tmp_path: Path) -> No
 
 async def test_a_low_balance_is_told_once(tmp_path: Path) -> None:
     async with rig(tmp_path) as made:
-        notice = partial(noticed, settings=SETTINGS, new_id=made.home.ids.next, now=now_millis())
+        notice = partial(noticed, settings=SETTINGS, new_id=made.home.ids.next, now=now_millis(), chat=True)
         looks = [
             LowBalance(
                 made.home.journal, made.reader, made.home.directory, made.home.ids, notice, made.outbox.extend,

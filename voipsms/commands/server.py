@@ -13,7 +13,10 @@ from voipsms.commands import rules
 from voipsms.commands.context import Nobody, config_file, read_config, run
 from voipsms.commands.output import add_format, write_rows
 from voipsms.config import Config
+from voipsms.dead_ends import dead_ends
 from voipsms.errors import ConfigError, StoreError, SubmitError
+from voipsms.gateway_settings import GatewaySettings
+from voipsms.inbound.mo_files import Unreachable, place
 from voipsms.model import GatewayId
 from voipsms.store import migrate
 from voipsms.store.database import Database
@@ -90,6 +93,7 @@ async def _faults(config: Config) -> list[str]:
         db.close()
     if not config.gateways:
         faults.append("[global] smsurl: no gateway is configured")
+    faults += dead_ends(config)
     for settings in config.gateways:
         try:
             connector = connector_for(
@@ -104,9 +108,17 @@ async def _faults(config: Config) -> list[str]:
                 await connector.probe()
             finally:
                 await connector.close()
-        except (SubmitError, ConfigError) as error:
+            if settings.inbound_log:
+                await asyncio.to_thread(_look_into, settings, config.folder)
+        except (SubmitError, ConfigError, Unreachable) as error:
             faults.append(f"gateway {settings.name}: {error}")
     return faults
+
+
+def _look_into(settings: GatewaySettings, folder: Path) -> None:
+    """Its inbound_log. Raises ConfigError, Unreachable. Blocks."""
+    with place(settings.inbound_log, folder).session() as files:
+        files.names()
 
 
 def _upgrade(arguments: Namespace) -> int:
