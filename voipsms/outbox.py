@@ -83,8 +83,10 @@ class Outbox:
         self._of_user: Counter[UserId] = Counter()
         self._crowd: Counter[UserId] = Counter()  # those of a user that found no room lately
         self._held = Held()
-        self._chats: dict[str, UserId] = {}  # of those who are held, by the user parts of their SIP addresses
+        self._chats: dict[str, UserId] = {}  # who something is for, by the user parts of their SIP addresses
         self._woken: set[UserId] = set()
+        self._again: set[UserId] = set()  # of the woken: once more after their rest
+        self._seen_at: dict[UserId, float] = {}  # of those who have something in memory
         self._tasks: set[asyncio.Task[None]] = set()
         self._asked_of: tuple[object, ...] = (None, None, None)
         self._claiming = asyncio.Lock()  # whoever looks for what nobody knows of must know of all that is claimed
@@ -116,16 +118,28 @@ class Outbox:
         self._pump()
 
     def wake(self, user_id: UserId) -> None:
-        """This user's phone is there now: it gets at once what it could not be given."""
-        if user_id in self._woken or self._closing or not self._held.has_chat(user_id):
+        """This user's phone is there now: it gets at once what it could not be given, and soon what it can't be just
+        now, which may be on its way to where the phone was before."""
+        if self._of_user[user_id]:
+            self._seen_at[user_id] = time.monotonic()
+        if self._closing or not self._held.has_chat(user_id):
+            return
+        if user_id in self._woken:
+            self._again.add(user_id)
             return
         self._woken.add(user_id)
-        asyncio.get_running_loop().call_later(REST, self._woken.discard, user_id)
+        asyncio.get_running_loop().call_later(REST, self._rested, user_id)
         self._start(self._fetch_for(user_id))
+
+    def _rested(self, user_id: UserId) -> None:
+        self._woken.discard(user_id)
+        if user_id in self._again:
+            self._again.discard(user_id)
+            self.wake(user_id)
 
     def seen(self, name: str) -> None:
         """As `wake`, by the account's name, one of its numbers, or the user part of its SIP address."""
-        if not self._held:
+        if not (self._held or self._known):
             return
         account = self._directory.by_name.get(name) or self._directory.by_number.get(name.removeprefix("+"))
         if account is not None:
@@ -187,19 +201,26 @@ class Outbox:
             if opens > now:
                 metrics.count("deliveries", delivery.channel, "too_many")
                 return self._hold_back(delivery, lanes, opens, "too many a minute from there")
-        to = Recipient(account.name, account.reach)
-        carrier = self._carriers[delivery.channel]
+        to, began = Recipient(account.name, account.reach), time.monotonic()
+        if delivery.channel is Channel.CHAT:
+            self._chats[account.reach.chat or account.name] = account.id
         try:
-            said = await carrier.carry(delivery, to)
+            said = await self._carriers[delivery.channel].carry(delivery, to)
         except NotCarried as error:
             failed = replace(delivery, attempt=delivery.attempt + 1)
-            pause = None if error.lasting else carrier.pause(failed, to)
-            if pause is not None and error.after is not None:
-                pause = max(pause, min(error.after, LONGEST_WISH))
-            return self._put_off(failed, lanes, error.why, pause)
+            return self._put_off(failed, lanes, error.why, self._pause(failed, to, error, began))
         metrics.count("deliveries", delivery.channel, "carried")
         log.debug("carried", id=delivery.id, user=account.name, channel=delivery.channel, said=said)
         self._settle(delivery, Conclude(delivery, True, said))
+
+    def _pause(self, failed: Delivery, to: Recipient, error: NotCarried, began: float) -> float | None:
+        """Seconds until the next attempt; None: there is none."""
+        pause = None if error.lasting else self._carriers[failed.channel].pause(failed, to)
+        if pause is None:
+            return None
+        if failed.channel is Channel.CHAT and self._seen_at.get(failed.user_id, 0.0) > began:
+            pause = min(pause, REST)
+        return pause if error.after is None else max(pause, min(error.after, LONGEST_WISH))
 
     def _put_off(self, delivery: Delivery, lanes: Lanes, why: str, pause: float | None) -> None:
         """For so many seconds; None: for good."""
@@ -265,6 +286,7 @@ class Outbox:
         if not self._of_user[delivery.user_id]:
             del self._of_user[delivery.user_id]
             self._crowd.pop(delivery.user_id, None)
+            self._seen_at.pop(delivery.user_id, None)
 
     async def run(self) -> None:
         due: dict[Callable[[], object], float] = {}
@@ -312,7 +334,8 @@ class Outbox:
         await self._journal.run(lambda db: table.disown(db, self._node))
         self._held.look()
         self._held.found(await self._reader.run(table.held))
-        accounts = (account for user_id in self._held.users if (account := self._directory.by_id.get(user_id)))
+        users = {*self._held.users, *self._of_user}
+        accounts = (account for user_id in users if (account := self._directory.by_id.get(user_id)))
         self._chats = {account.reach.chat: account.id for account in accounts if account.reach.chat}
 
     async def _look_for_strays(self) -> None:

@@ -241,6 +241,38 @@ async def test_a_user_who_is_seen_gets_it_at_once(tmp_path: Path, name: str) -> 
         assert bearer.texts == ["one"]
 
 
+async def test_a_user_who_is_seen_twice_gets_it_at_the_second_time(tmp_path: Path) -> None:
+    """As a phone that writes, and registers before its rest is over."""
+    answers = iter([NotCarried("404"), NotCarried("404")])
+    bearer = Bearer(lambda one: next(answers, "200 OK"))
+    bearer.pauses = [LATER, LATER]
+    async with office(tmp_path, {Channel.CHAT: bearer}) as at:
+        await at.post("one")
+        await stage.until(lambda: [row[1] for row in at.rows()] == [0])
+        at.outbox.wake(at.user)
+        at.outbox.wake(at.user)
+        await at.gone()
+        assert bearer.texts == ["one"]
+
+
+async def test_a_user_who_is_seen_while_it_fails_gets_it_soon(tmp_path: Path) -> None:
+    """As a phone that registers from another address, while nobody answers at the old one."""
+
+    def answer(one: Delivery) -> str | NotCarried:
+        if len(bearer.tried) > 1:
+            return "200 OK"
+        at.outbox.seen("alice-phone")
+        return NotCarried("408")
+
+    bearer = Bearer(answer)
+    bearer.pauses = [LATER]
+    async with office(tmp_path, {Channel.CHAT: bearer}) as at:
+        at.house.directory.by_id[at.user].reach = Reach(chat="alice-phone")
+        await at.post("one")
+        await at.gone()
+        assert bearer.texts == ["one"]
+
+
 async def test_mail_is_not_woken(tmp_path: Path) -> None:
     bearer = Bearer(lambda one: NotCarried("no"))
     bearer.pauses = [LATER]
