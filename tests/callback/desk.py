@@ -16,24 +16,26 @@ from voipsms.callback.plan import Plan
 from voipsms.callback.registering import Registering
 from voipsms.config import Config
 from voipsms.directory import Account
-from voipsms.errors import WrongVoucher
-from voipsms.model import Micros, Msisdn, Submitted, UserId, UserType
+from voipsms.model import Micros, Millis, Msisdn, Submitted, UserId, UserType
 from voipsms.numbers_book import Tagged
 from voipsms.passwords import hash_password
 from voipsms.proving import Passwords
 from voipsms.settings import CallbackSettings, GlobalSettings
-from voipsms.store.accounts import NewUser, add_user, credit_user, ensure_admin
+from voipsms.store import vouchers
+from voipsms.store.accounts import NewUser, add_user, ensure_admin, shared_secret
+from voipsms.store.ids import now_millis
 from voipsms.store.numbers import NewNumber, add_number
 from voipsms.store.pincodes import set_pincode
 from voipsms.store.reader import Reader
 from voipsms.store.terms import Changes, change
+from voipsms.store.vouchers import Voucher
+from voipsms.vouchers import Vouchers
 
 OURS = "36209990000"  # the number of SMS callback
 ALICE, BOB = "36201234567", "36202223344"  # their phones
 STRANGER, FAR, FARTHER = "36301112233", "436641234567", "447911123456"
-PASSWORD, PINCODE = "s3cret", "471100"
+PASSWORD, PINCODE, VOUCHER = "s3cret", "471100", "ABCD-EFGH-12"
 HASH = hash_password(PASSWORD)
-SECRET = b"s" * 32
 SETTINGS = GlobalSettings(country="HU", callingcardauth=("number", "pincode", "password", "joined"))
 
 
@@ -47,13 +49,13 @@ class Desk:
         self.sent: list[tuple[UserId, str, str, str]] = []  # who pays, from, to, text
         self.begun = 0
         self.refusal: Exception | None = None
-        self.vouchers = {"AB-12": Micros(5_000_000)}
         self.passwords = Passwords()
         self.who = self.authentication()
         self.registering = Registering(
-            home.directory, home.journal, self, SECRET, lambda: self.config, home.accounts.refresh
+            home.directory, home.journal, self, self.secret, lambda: self.config, home.accounts.refresh
         )
-        self.commands = Commands(self.who, self.registering, home.ids, self.call, self.redeem)
+        redeem = Vouchers(home.journal, home.ids, self.secret).redeem
+        self.commands = Commands(self.who, self.registering, home.ids, self.call, redeem)
 
     def authentication(self) -> Authentication:
         """Another one: as of another process."""
@@ -69,16 +71,6 @@ class Desk:
         if self.refusal is not None:
             raise self.refusal
         self.plans.append(plan)
-
-    async def redeem(self, code: str, user: UserId) -> Micros:
-        amount = self.vouchers.pop(code, None)
-        if amount is None:
-            raise WrongVoucher
-        with self.home.db.transaction():
-            name = self.home.directory.by_id[user].name
-            credit_user(self.home.db, self.home.ids, name, amount)
-        await self.home.accounts.refresh()
-        return amount
 
     async def send(
         self, payer: UserId, sender: str, target: str, text: str, key: bytes = b"", *, asked: bool = False
@@ -127,6 +119,8 @@ def furnish(home: House) -> None:
         add_number(db, "admin", NewNumber(Tagged(Msisdn(OURS)), callback=True))
         set_pincode(db, "bob", PINCODE)
         set_pincode(db, "root", "999999")
+        voucher = Voucher(Micros(5_000_000), "EUR", Millis(0), Millis(0))
+        vouchers.add(db, ids, shared_secret(db), VOUCHER, voucher, now_millis())
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.callback.desk import ALICE, BOB, FAR, FARTHER, OURS, PASSWORD, PINCODE, STRANGER, Desk, desk
+from tests.callback.desk import ALICE, BOB, FAR, FARTHER, OURS, PASSWORD, PINCODE, STRANGER, VOUCHER, Desk, desk
 from voipsms.callback.commands import Outcome, pair
 from voipsms.callback.grammar import Action
 from voipsms.callback.replies import REPLIES
@@ -142,7 +142,7 @@ WRONG = [
     "hello",
     "",
     "b",
-    f"c {PINCODE}x AB-12",
+    f"c {PINCODE}x {VOUCHER}",
 ]
 
 
@@ -166,26 +166,33 @@ def test_replies_are_short(reply: str) -> None:
 
 
 async def test_vouchers(made: Desk) -> None:
-    outcome = await made.take("c AB-12")
+    outcome = await made.take(f"c {VOUCHER}")
     assert (outcome.code, outcome.reply) == ("credited", "5.00 EUR were added. Balance: 6.00 EUR.")
-    assert (await made.take("c AB-12")).code == "wrong_voucher"
+    assert (await made.take(f"c {VOUCHER}")).code == "wrong_voucher"
 
 
 async def test_a_voucher_for_somebody_else(made: Desk) -> None:
-    outcome = await made.take(f"c AB-12 {BOB}")
+    outcome = await made.take(f"c {VOUCHER} {BOB}")
     assert outcome.reply == f"5.00 EUR were added for +{BOB}."
     assert made.account("bob").balance == 7_500_000
-    assert (await made.take(f"c AB-13 {STRANGER}")).reply == "Not done: This number is not registered."
-    assert (await made.take(f"c AB-13 {OURS}")).code == "refused"
+    assert (await made.take(f"c {VOUCHER} {STRANGER}")).reply == "Not done: This number is not registered."
+    assert (await made.take(f"c {VOUCHER} {OURS}")).code == "refused"
+
+
+async def test_a_voucher_in_two_processes_at_once(made: Desk, tmp_path: Path) -> None:
+    async with desk(tmp_path) as other:
+        works = [one.take(f"c {VOUCHER}", sender) for one in (made, other) for sender in (ALICE, BOB)]
+        outcomes = await asyncio.gather(*works)
+        assert sorted(outcome.code for outcome in outcomes) == ["credited"] + ["wrong_voucher"] * 3
 
 
 async def test_guessing_vouchers_locks_out(made: Desk) -> None:
     made.set(attempts=3)
     for n in range(3):
         assert (await made.take(f"c ZZ-{n}")).code == "wrong_voucher"
-    outcome = await made.take("c AB-12")
+    outcome = await made.take(f"c {VOUCHER}")
     assert (outcome.code, outcome.reply) == ("locked_out", "")
-    assert (await made.take("c AB-12", BOB)).code == "credited"
+    assert (await made.take(f"c {VOUCHER}", BOB)).code == "credited"
     assert (await made.take("b")).code == "callback", "calls are another matter"
 
 
@@ -316,7 +323,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
 
 
 WORDS = ["b", "n", "p", "c", "balance", "rating", "cli", "bob", PASSWORD, PINCODE, ALICE, FAR, "112", "+", ",", "1234",
-         "AB-12", OURS, "\x00", "\ud800", "é"]  # fmt: skip
+         VOUCHER, OURS, "\x00", "\ud800", "é"]  # fmt: skip
 
 
 @given(st.text(max_size=60) | st.lists(st.sampled_from(WORDS), max_size=8).map(" ".join))

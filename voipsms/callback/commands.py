@@ -10,21 +10,20 @@ from voipsms.callback.authentication import PHONES, Asker, Authentication, Locke
 from voipsms.callback.grammar import Action, Reading, readings
 from voipsms.callback.limits import check
 from voipsms.callback.plan import Plan
+from voipsms.callback.rates import fees, minute
 from voipsms.callback.registering import Registering
 from voipsms.callback.replies import MOST_NUMBERS, say
 from voipsms.directory import Account
-from voipsms.errors import ImpossibleNumber, NotCalled, Refused, StoreError, WrongVoucher
+from voipsms.errors import ImpossibleNumber, NoPrice, NotCalled, Refused, StoreError, WrongVoucher
 from voipsms.log import get_logger
 from voipsms.model import MessageId, Micros, Msisdn, UserId
 from voipsms.money import decimal
-from voipsms.rating import MINUTE, Service
 from voipsms.sms.numbers import Kind, read_number
 from voipsms.store.ids import IdSource, now_millis
 from voipsms.tariffs import price
 from voipsms.values import Value, replace
 
 NOBODY: Final = UserId(0)
-_UNSAID: Final = Micros(-1)
 
 Call = Callable[[Plan], Awaitable[None]]
 """Takes a pair of calls into its queue. Raises Refused."""
@@ -193,9 +192,11 @@ class Commands:
         account, number, now = proven.account, self._number(proven.reading.numbers[0]), now_millis()
         directory, settings = self._who.directory, self._who.config().sms
         sms = price(directory, settings, account, number, 1, now).amount
-        call = directory.tariffs.quote(account.packet, Service.CALL, number, MINUTE, 1, now, _UNSAID).amount
-        name = "rating" if call != _UNSAID else "rating_sms"
-        said = say(name, number=_shown(number), sms=decimal(sms), call=decimal(call), currency=account.currency)
+        told = {"number": _shown(number), "sms": decimal(sms), "currency": account.currency}
+        try:
+            said = say("rating", call=decimal(minute(fees(directory, account, number, now)[0])), **told)
+        except NoPrice:
+            said = say("rating_sms", **told)
         return Outcome("rating", said, account.id)
 
 
