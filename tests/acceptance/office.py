@@ -15,6 +15,9 @@ from tests.peers.pjsua import Pjsua
 from tests.peers.program import wait_until
 from tests.peers.smsc import LiveSmsc
 from voipsms.smpp.behaviour import Options
+from voipsms.smpp.deliveries import mobile_originated
+from voipsms.smpp.pdu import ESM_UDHI, ShortMessage
+from voipsms.values import replace
 
 ALICE, BOB = "36201110001", "36201110002"  # numbers of the accounts of these names, and of their phones
 MOBILE = "36301112233"
@@ -40,13 +43,18 @@ class Office:
         return f"sip:+{phone}@127.0.0.1"
 
 
-def texts_settled(gateway: Gateway, count: int, seconds: float = 20.0) -> None:
-    """Waits until so many texts from phones have reached their users, or won't. Raises TimeoutError."""
+def texts_settled(gateway: Gateway, least: int = 0, seconds: float = 20.0) -> None:
+    """Waits until so many texts from phones are there, and each has reached its user, or won't. Raises TimeoutError."""
     question = (
-        "SELECT count(*) FROM tb_messages WHERE direction = 'MO' AND state <> 'QUEUED'"
-        " AND id NOT IN (SELECT message_id FROM tb_outbox WHERE stage = 0)"
+        "SELECT count(*), count(CASE WHEN state = 'QUEUED' THEN 1 END), (SELECT count(*) FROM tb_inbound),"
+        " (SELECT count(*) FROM tb_outbox WHERE stage = 0) FROM tb_messages WHERE direction = 'MO'"
     )
-    wait_until(lambda: ask(gateway, question)[0][0] == count, f"{count} texts from phones", seconds, pause=0.05)
+
+    def settled() -> bool:
+        [(count, *open_ones)] = ask(gateway, question)
+        return bool(count >= least and not any(open_ones))
+
+    wait_until(settled, f"{least} texts from phones", seconds, pause=0.05)
 
 
 def held(gateway: Gateway, least: int = 1) -> Rows:
@@ -54,6 +62,12 @@ def held(gateway: Gateway, least: int = 1) -> Rows:
     statement = "SELECT text, error FROM tb_outbox WHERE stage = 0 AND error <> '' ORDER BY id"
     wait_until(lambda: len(ask(gateway, statement)) >= least, f"{least} deliveries held", pause=0.05)
     return ask(gateway, statement)
+
+
+def part(phone: str, number: str, text: str, place: tuple[int, int, int]) -> ShortMessage:
+    """An ASCII part of a long text; `place`: reference, total, number."""
+    message, _ = mobile_originated(phone, number, "")
+    return replace(message, esm_class=ESM_UDHI, short_message=bytes((5, 0, 3, *place)) + text.encode())
 
 
 def furnish(gateway: Gateway) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import threading
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Self
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
@@ -101,6 +106,36 @@ class MailServer:
         assert envelope.mail_from is not None
         self.mails.append(Delivered(envelope.mail_from, list(envelope.rcpt_tos), envelope.original_content))
         return f"250 2.0.0 OK: queued as Q{len(self.mails)}"
+
+
+class MailPeer:
+    """The server on a loop and a thread of its own, between `with` and its end."""
+
+    def __init__(self) -> None:
+        self._server = MailServer()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """Of the gateway's section [mail]."""
+        return {"server": "127.0.0.1", "port": self._server.port, "tls": "none", "sender": "gateway@example.com"}
+
+    def mails(self, to: str) -> list[EmailMessage]:
+        """Those that were taken for that address, in order."""
+        found = [mail for mail in tuple(self._server.mails) if to in mail.recipients]
+        return [message_from_bytes(mail.octets, policy=default) for mail in found]
 
 
 def _check(server: SMTP, session: Session, envelope: Envelope, mechanism: str, told: LoginPassword) -> AuthResult:

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -85,6 +86,10 @@ class LiveSmsc:
     def text(self, phone: str, number: str, text: str) -> None:
         """A phone writes."""
         self.deliver(*mobile_originated(phone, number, text))
+
+    def answers(self, text: str) -> None:
+        """What phones say from now on to each message that reaches them; empty: nothing."""
+        self._simulator.options = replace(self._simulator.options, mo_reply=text)
 
     def strike(self, *strikes: Strike) -> None:
         self._run(self._call(self._simulator.strike, *strikes))
