@@ -225,9 +225,17 @@ async def test_not_enabled(office: Office) -> None:
 
 async def test_nobody_wants_to_be_called_later(office: Office) -> None:
     late = office.delivery(created=Millis(now_millis() - 400_000), expires=Millis(now_millis() - 1))
-    await office.outbox.post((late,))
+    await office.outbox.post((late, office.delivery(created=Millis(now_millis() - 400_000))))
     await office.quiet()
-    assert (office.desk.plans, office.desk.sent) == ([], [])
+    assert (office.desk.plans, office.desk.sent) == ([], []), "nor by `outbox replay`"
+
+
+async def test_old_commands_are_forgotten(office: Office) -> None:
+    assert await office.carrier.carry(office.delivery(), NOBODY) == "callback: callback"
+    assert await office.carrier.forget() == 0
+    old = now_millis() - table.KEEP - 1000
+    office.desk.home.db.write_batch("begin_command", [("old", 1, old)])
+    assert await office.carrier.forget() == 1
 
 
 # -- once

@@ -5,10 +5,11 @@ Each is begun once, whatever crashes or comes twice; of one that a crash has cut
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from voipsms.callback.arrivals import Post
+from voipsms.callback.arrivals import LIFE, Post
 from voipsms.callback.authentication import Asker, number_of
 from voipsms.callback.commands import NOBODY, Command, Commands, Outcome
 from voipsms.callback.registering import Sends
@@ -24,6 +25,7 @@ from voipsms.store.ids import IdSource, now_millis
 from voipsms.store.journal import Journal
 
 PAUSES: Final = (1.0, 3.0, 10.0, 30.0)  # seconds after each attempt that could not begin
+FORGET: Final = 3600.0  # seconds
 _MINUTE: Final = 60_000
 
 Write = Callable[[str, str, str], Awaitable[int]]
@@ -62,6 +64,8 @@ class CommandCarrier:
         self._config = config
 
     async def carry(self, delivery: Delivery, to: Recipient) -> str:
+        if delivery.created < now_millis() - LIFE:
+            raise NotCarried("it is too late for that", lasting=True)
         fields, key = dict(delivery.fields), dict(delivery.fields)["key"]
 
         async def begin() -> None:
@@ -86,6 +90,20 @@ class CommandCarrier:
 
     async def close(self) -> None:
         """There is nothing to close."""
+
+    async def run(self) -> None:
+        """Until cancelled: commands that nobody repeats any more are forgotten."""
+        while True:
+            try:
+                await self.forget()
+            except StoreError as error:
+                log.debug("commands can't be forgotten now", why=str(error))
+            await asyncio.sleep(FORGET)
+
+    async def forget(self) -> int:
+        """Raises StoreError."""
+        before = Millis(now_millis() - table.KEEP)
+        return await self._journal.run(lambda db: table.forget(db, before))
 
     def _command(self, delivery: Delivery, fields: dict[str, str]) -> Command:
         country = self._config().sms.country
