@@ -23,16 +23,17 @@ from voipsms.errors import (
     NoCredit,
     NoGateway,
     NoPrice,
+    NoResellerCredit,
     NotCalled,
     Refused,
     Unavailable,
     UserInactive,
 )
 from voipsms.gateway_settings import GatewaySettings
-from voipsms.model import GatewayId, MessageId, Micros, Millis, Msisdn, UserId
+from voipsms.model import GatewayId, MessageId, Micros, Millis, Msisdn, UserId, UserType
 from voipsms.rating import Cost, Packet, Rate, Tariffs
 from voipsms.settings import CallbackSettings, GlobalSettings, SipAccount, SipSettings
-from voipsms.store.accounts import ensure_gateways
+from voipsms.store.accounts import NewUser, add_user, ensure_gateways, set_options
 from voipsms.store.database import Database
 from voipsms.store.ids import now_millis
 from voipsms.store.reader import Reader
@@ -316,6 +317,30 @@ async def test_a_second_number_that_is_too_dear(here: Desk) -> None:
     assert await here.billing.extend(plan) == 60
     await here.billing.close(plan, [here.ended(ONE, 12)])
     assert here.at.balance() == CREDIT - 12 * SECOND
+    assert here.proven()
+
+
+async def test_resellers_pay_too(here: Desk) -> None:
+    """Each by its own packet; one without a price, or without credit, stops the call."""
+    with here.at.db.transaction():
+        new = NewUser("big", UserType.RESELLER, "EUR")
+        big = add_user(here.at.db, here.at.ids, new, CREDIT)
+        set_options(here.at.db, "big", None, "bulk")
+    here.change(reseller="big")
+    await here.at.accounts.refresh()
+    with pytest.raises(NoPrice):
+        await here.billing.open(here.plan(), [ONE])
+    cheap = packet(_=Rate(Micros(30_000)))
+    here.at.directory.tariffs = Tariffs({("default", "CALL"): PRICES, ("bulk", "CALL"): cheap})
+    plan = here.plan()
+    await here.billing.open(plan, [ONE, TWO])
+    await here.billing.close(plan, [here.ended(ONE, 10), here.ended(TWO, 20)])
+    assert here.at.balance() == CREDIT - 30 * SECOND
+    assert here.at.directory.by_id[big].balance == CREDIT - 15 * SECOND
+    assert here.proven()
+    here.at.directory.tariffs = Tariffs({("default", "CALL"): PRICES, ("bulk", "CALL"): packet(_=Rate(CREDIT))})
+    with pytest.raises(NoResellerCredit):
+        await here.billing.open(here.plan(), [ONE])
     assert here.proven()
 
 
