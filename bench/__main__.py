@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import api, business, http, ours, report, smpp, templates
+from bench import api, business, calls, http, ours, report, smpp, templates
 from bench.measure import Figures
 from bench.yardstick import kannel
 
@@ -22,6 +22,7 @@ MEASUREMENTS: dict[str, Callable[[int], Figures]] = {
     "mizu": templates.mizu,
     "icewarp": templates.icewarp,
     "jinja": templates.jinja,
+    "calls": lambda messages: calls.bridged(),
     **api.MEASUREMENTS,
     **business.MEASUREMENTS,
 }

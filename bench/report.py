@@ -55,6 +55,10 @@ GOALS = (
     Goal("templates: µs a request, slowest dialect", ("mizu", "icewarp", "jinja"),
          lambda run: max(run[name].cpu_us for name in ("mizu", "icewarp", "jinja")), operator.le, 15.0),
     Goal("SMPP client: submits/s", ("smpp",), lambda run: run["smpp"].rate, operator.ge, 8000.0),
+    Goal("50 bridged calls: share of a core", ("calls",),
+         lambda run: run["calls"].cpu_us * run["calls"].rate / 1e6, operator.le, 0.6),
+    Goal("50 bridged calls: RTP packets lost", ("calls",),
+         lambda run: run["calls"].answers["lost"], operator.le, 0.0),
     Goal("HTTP connector: requests/s", ("http",), lambda run: run["http"].rate, operator.ge, 2000.0),
 )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -40,8 +40,10 @@ class Told:
 
 
 @asynccontextmanager
-async def pool(settings: CallbackSettings = SETTINGS, **accounts: SipAccount) -> AsyncIterator[Callers]:
-    made = Callers(settings, accounts, bound="127.0.0.1")
+async def pool(
+    settings: CallbackSettings = SETTINGS, text: Callable[[wire.Text], None] = print, **accounts: SipAccount
+) -> AsyncIterator[Callers]:
+    made = Callers(settings, accounts, text=text, bound="127.0.0.1")
     task = asyncio.create_task(made.run())
     try:
         yield made

@@ -41,6 +41,18 @@ def tcp_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all its threads until now (proc(5): stat fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def pss_bytes(pid: int) -> int:
+    """Its memory, with its share of what it has in common with others (proc(5): smaps_rollup, Pss)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
 class Program:
     """One process in a session of its own. Subclasses say in `ready()` when it can be used."""
 
@@ -123,9 +135,7 @@ class Program:
             os.killpg(self.pid, number)
 
     def cpu_seconds(self) -> float:
-        """User and system time of all its threads until now (proc(5): stat fields 14 and 15)."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_seconds(self.pid)
 
     def rss_bytes(self) -> int:
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * _PAGE

@@ -92,11 +92,13 @@ def loudest(samples: array[int], among: Iterable[int] = TONES) -> int:
 
 class Telephone(Softphone):
     """`says`: a tone's frequency, or a WAV file; None: it is silent. `answers`: auto or manual. With a `proxy` (its
-    port) it registers there. `srtp`: empty, srtp or srtp-mand, as baresip has it."""
+    port) it registers there. `srtp`: empty, srtp or srtp-mand, as baresip has it. `silence`: it hangs up after so many
+    seconds without RTP; 0: it never does."""
 
     def __init__(
         self, folder: Path, name: str, says: int | Path | None = None, *, answers: str = "auto", srtp: str = "",
         codecs: tuple[str, ...] = ("g711",), proxy: int = 0, password: str = "", certificate: Certificate | None = None,
+        silence: int = 0,
     ) -> None:  # fmt: skip
         mouth = folder / f"{name}-says.wav"
         if isinstance(says, Path):
@@ -112,6 +114,8 @@ class Telephone(Softphone):
         account = f"<sip:{name}@{place}>{registers};answermode={answers}{f';mediaenc={srtp}' if srtp else ''}\n"
         self._registers = bool(proxy)
         config = _AUDIO.format(codecs=modules, own=own, mouth=mouth, name=name)
+        if silence:
+            config += f"rtp_timeout {silence}\n"
         if certificate is not None:  # without one it takes no TLS
             both = folder / f"{name}-certificate.pem"
             both.write_text(certificate.certificate.read_text() + certificate.key.read_text())
@@ -163,7 +167,7 @@ class Telephone(Softphone):
 class Scripted(Program):
     """A telephone on sipp: a scenario of tests/peers/sipp/, with its places filled in. Gives RTP back."""
 
-    def __init__(self, folder: Path, scenario: str, **places: str | int) -> None:
+    def __init__(self, folder: Path, scenario: str, *, trace: bool = True, **places: str | int) -> None:
         self.port, media = free_ports(2)
         own = folder / f"sipp-{scenario}-{self.port}"
         own.mkdir()
@@ -174,8 +178,7 @@ class Scripted(Program):
             text = text.replace(f"@{place.upper()}@", str(value))
         (own / "scenario.xml").write_text(text)
         options = ["-i", "127.0.0.1", "-p", str(self.port), "-mp", str(media), "-rtp_echo", "-nostdin", "-aa"]
-        logs = ["-trace_logs", "-log_file", "log", "-trace_err", "-error_file", "errors", "-trace_msg",
-                "-message_file", "messages"]  # fmt: skip
+        logs = ["-trace_err", "-error_file", "errors", "-trace_msg", "-message_file", "messages"] if trace else []
         self._messages = own / "messages"
         super().__init__(f"sipp-{scenario}-{self.port}", ["sipp", "-sf", "scenario.xml", *options, *logs], folder, own)
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import pjsua2 as pj
 
-from voipsms.callback import wire
+from voipsms.callback import stun, wire
 from voipsms.callback.dtmf import RATE, Detector
 from voipsms.values import Value
 
@@ -92,7 +92,11 @@ class _Leg(pj.Call):  # type: ignore[misc]
             self._caller.later(lambda: self._caller.forget(self))
 
     def _ending(self, info: Any) -> wire.Ended:
-        code = 200 if self.answered else info.lastStatusCode
+        code = info.lastStatusCode
+        if self.answered:
+            code = 200
+        elif code == 200:  # it was taken with an answer that isn't one to our offer, and given up by the library
+            code = 488
         return wire.Ended(self.number, code, info.lastReason, self.by_us, *self._packets)
 
     def onStreamDestroyed(self, prm: Any) -> None:  # noqa: N802
@@ -454,7 +458,9 @@ def _library(settings: wire.Settings) -> Any:
     config.uaConfig.threadCnt = 0
     config.uaConfig.maxCalls = LEGS
     config.uaConfig.userAgent = "voipsms"
-    if settings.stun:
+    if settings.stun and not stun.answers(settings.stun):
+        print("the STUN server is silent: the local address is shown", file=sys.stderr)
+    elif settings.stun:
         config.uaConfig.stunServer.append(settings.stun)
     media = config.medConfig
     media.clockRate = media.sndClockRate = RATE
