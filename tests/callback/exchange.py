@@ -4,19 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from voipsms.callback import wire
 from voipsms.callback.plan import LegEnd, Plan, Way
+from voipsms.config import Config
+from voipsms.directory import Account, Directory
 from voipsms.errors import NotCalled, Refused
-from voipsms.model import Millis, Msisdn
+from voipsms.model import MessageId, Micros, Millis, Msisdn, UserId, UserType
+from voipsms.settings import CallbackSettings
 
-BUSY, NEVER_ENDS, TALKS, SILENT, FORBIDDEN = map(Msisdn, ("36301111111", "36302222222", "36303333333", "36304444444",
-                                                          "36305555555"))  # fmt: skip
+HER, HIM = Msisdn("36301234567"), Msisdn("36209876543")
+BUSY, SILENT, FORBIDDEN = Msisdn("36301111111"), Msisdn("36304444444"), Msisdn("36305555555")
+TALKS = Msisdn("36303333333")
+
+
+def directory() -> Directory:
+    her = Account(UserId(1), "her", UserType.ENDUSER, True, Micros(12_500_000), Micros(0), "USD")
+    return Directory(by_id={her.id: her})
+
+
+def settings(**values: object) -> Config:
+    callback = CallbackSettings(cooldown=0.0, calls_each=500)
+    return Config(Path(), callback=replace(callback, **values))  # type: ignore[arg-type]
+
+
+def plan(id: int = 1, first: str = HER, second: str | None = HIM, user: int = 1) -> Plan:
+    return Plan(MessageId(id), UserId(user), Msisdn(first), None if second is None else Msisdn(second), asked=Millis(1))
 
 
 class Room:
-    """The first leg answers at once; the second one as `BUSY` and so on say, else it answers and hangs up."""
+    """Calls to BUSY and SILENT end or ring as those names say; others are answered, and the second one hangs up."""
 
     def __init__(self, exchange: Exchange, told: Callable[[wire.Event], None], lost: Callable[[], None]) -> None:
         self._exchange, self._told, self.lost = exchange, told, lost

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.callback.exchange import BUSY, Bill
+from tests.callback.exchange import BUSY, HER, HIM, Bill, directory, plan, settings
 from tests.callback.rig import pool
-from tests.callback.test_switchboard import HER, HIM, directory, plan, settings
 from tests.peers.telephone import TONES, Scripted, Telephone, loudest
 from tests.smpp.rig import until
 from voipsms.callback.campaign import read_campaign

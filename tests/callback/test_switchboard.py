@@ -7,12 +7,22 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.callback.exchange import BUSY, FORBIDDEN, SILENT, TALKS, Bill, Exchange
+from tests.callback.exchange import (
+    BUSY,
+    FORBIDDEN,
+    HER,
+    HIM,
+    SILENT,
+    TALKS,
+    Bill,
+    Exchange,
+    directory,
+    plan,
+    settings,
+)
 from tests.callback.script import CAMPAIGN
 from tests.peers.ports import free_port
 from tests.smpp.rig import until
@@ -23,8 +33,6 @@ from voipsms.callback.callers import Callers
 from voipsms.callback.pair import Lines
 from voipsms.callback.plan import Plan, Way
 from voipsms.callback.switchboard import Switchboard
-from voipsms.config import Config
-from voipsms.directory import Account, Directory
 from voipsms.errors import (
     CalledJustNow,
     CallingAlready,
@@ -35,20 +43,7 @@ from voipsms.errors import (
     TooManyCalls,
     Unavailable,
 )
-from voipsms.model import MessageId, Micros, Millis, Msisdn, UserId, UserType
 from voipsms.settings import CallbackSettings
-
-HER, HIM = Msisdn("36301234567"), Msisdn("36209876543")
-
-
-def directory() -> Directory:
-    her = Account(UserId(1), "her", UserType.ENDUSER, True, Micros(12_500_000), Micros(0), "USD")
-    return Directory(by_id={her.id: her})
-
-
-def settings(**values: object) -> Config:
-    callback = CallbackSettings(cooldown=0.0, calls_each=500)
-    return Config(Path(), callback=replace(callback, **values))  # type: ignore[arg-type]
 
 
 @asynccontextmanager
@@ -60,10 +55,6 @@ async def board(lines: Lines, bill: Bill, **values: object) -> AsyncIterator[Swi
     finally:
         await made.close()
         assert (made.running(), made.waiting()) == (0, 0)
-
-
-def plan(id: int = 1, first: str = HER, second: str | None = HIM, user: int = 1) -> Plan:
-    return Plan(MessageId(id), UserId(user), Msisdn(first), None if second is None else Msisdn(second), asked=Millis(1))
 
 
 # -- single calls
