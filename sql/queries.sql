@@ -778,6 +778,22 @@ WHERE stage = 1 AND user_id = :user_id
 ORDER BY id
 LIMIT 500;
 
+-- name: held_before
+-- Oldest first. What is held is no node's.
+SELECT id, door, created, gateway_id, source, target, text, octets, udh, parts, complete, sent, provider_id, belongs
+FROM tb_inbound
+WHERE stage = 1 AND node = 0 AND id < :before
+ORDER BY id
+LIMIT 500;
+
+-- name: texts_of_codes
+-- Messages of codes from before then, but for those that may still be sent.
+SELECT i.message_id
+FROM tb_codes AS c
+JOIN tb_ingress AS i ON i.ingress_key = c.id
+LEFT JOIN tb_queue AS q ON q.id = i.message_id AND q.stage IN (0, 1)
+WHERE c.created < :before AND i.message_id IS NOT NULL AND q.id IS NULL;
+
 -- name: told_low
 SELECT user_id FROM tb_low;
 

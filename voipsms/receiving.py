@@ -36,7 +36,7 @@ from voipsms.model import (
     State,
     UserId,
 )
-from voipsms.money import micros
+from voipsms.money import decimal, micros
 from voipsms.rules import Effect
 from voipsms.settings import GlobalSettings
 from voipsms.sms import gsm0338
@@ -49,10 +49,12 @@ from voipsms.store.reader import Reader
 from voipsms.values import Value, replace
 
 MOST = 5000  # texts in memory that are not settled; beyond, providers have to keep theirs
-LOOK, HELD = 0.5, 2.0  # seconds between two looks at what nobody works on and what is late, and at what is held
+# Seconds between two looks at what nobody works on and what is late, at what is held, and at what is held too long.
+LOOK, HELD, UNPAID = 0.5, 2.0, 60.0
 STRAY = 10_000  # milliseconds after which work of ours that isn't in memory has been forgotten
 DRAIN = 5.0  # seconds that a stop waits for what is under way
 RECALL = Millis(60_000)  # the same text by HTTP once more, without an id: Routo tries 3 times more at once (§7.1)
+MINUTE = 60_000  # milliseconds
 SMPP = "smpp"  # the door whose providers repeat nothing at once
 NOBODY = UserId(0)
 
@@ -97,6 +99,7 @@ Start = Callable[[tuple[Effect, ...], Message], None]
 _UNOWNED = End("nobody", "It came to no number of a user, and no user had written to that phone")
 _RIVALS = End("conflict", "Several users had written to that phone")
 _NOWHERE = End("no_route", "Its user wants it nowhere")
+_UNPAID = End("no_credit", "Its user could not pay for it in time")
 _INACTIVE = End("user_inactive", "The account is inactive")
 
 
@@ -277,6 +280,7 @@ class Receiving:
         due: dict[Callable[[], object], float] = {}
         rounds: tuple[tuple[Callable[[], Awaitable[None]], float], ...] = (
             (self.join_overdue, LOOK), (self.take_over, LOOK), (self.release, HELD),
+            (self.end_unpaid, UNPAID),
         )  # fmt: skip
         while True:
             now = time.monotonic()
@@ -333,6 +337,16 @@ class Receiving:
                     return
         self._holding.discard(user)
 
+    async def end_unpaid(self) -> None:
+        """Texts that were held for smsexpire; nobody pays for them. Raises StoreError."""
+        before = first_id(Millis(now_millis() - self._settings().smsexpire * MINUTE))
+        while arrivals := await self._reader.run(partial(table.held_before, before=before)):
+            for arrival in arrivals:
+                assert arrival.belongs is not None
+                user = arrival.belongs.user_id
+                account = self._directory.by_id.get(user) if user is not None else None
+                await self._end(arrival, _UNPAID, (), account)
+
     async def close(self) -> None:
         """What is still under way then goes on elsewhere, or after the next start."""
         if self._open:
@@ -380,6 +394,7 @@ def _tell(settle: Settle) -> None:
     m = settle.message
     metrics.count("inbound", m.door, settle.reason or "settled")
     log.info(
-        "from a phone", id=m.id, user=m.user_id, sender=m.sender, target=m.target, parts=m.parts, price=m.price,
-        complete=settle.arrival.incoming.complete, deliveries=len(settle.deliveries), reason=settle.reason,
+        "from a phone", id=m.id, user=m.user_id, sender=m.sender, target=m.target, parts=m.parts,
+        price=decimal(m.price), complete=settle.arrival.incoming.complete, deliveries=len(settle.deliveries),
+        reason=settle.reason,
     )  # fmt: skip

@@ -144,9 +144,9 @@ class Verifying:
 
     async def _send(self, phone: str, text: str, key: bytes) -> None:
         """Who wants no texts, or may have none, is not told so here."""
-        payer = self._payer()
+        payer, valid = self._payer(), self._settings().uauthverify_minutes * MINUTE // 1000
         try:
-            await self._intake.submit(Submission(DOOR, (payer,), payer, phone, text, key))
+            await self._intake.submit(Submission(DOOR, (payer,), payer, phone, text, key, valid=valid))
         except (OptedOut, Blocked) as refusal:
             log.info("a sign-up code is not sent", target=phone, why=str(refusal))
         except (Refused, StoreError) as error:

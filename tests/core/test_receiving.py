@@ -369,6 +369,23 @@ async def test_held_until_paid_oldest_first(tmp_path: Path) -> None:
         assert [text for _, text in made.started] == ["first", "second", "third", "fourth"]
 
 
+async def test_what_is_held_too_long_ends_unpaid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with rig(tmp_path) as made:
+        await made.spend(-1_000_000)
+        await made.take("first")
+        await made.receiving.end_unpaid()
+        assert made.messages() == [], "in time"
+        late = Millis(now_millis() + made.settings.smsexpire * 60_000 + 1000)
+        monkeypatch.setattr("voipsms.receiving.now_millis", lambda: late)
+        await made.take("second")
+        await made.receiving.end_unpaid()
+        assert bodies(made.messages("text, state, reason, price, user_id")) == [
+            ("first", "UNDELIVERABLE", "no_credit", 0, made.alice.id),
+            ("second", "UNDELIVERABLE", "no_credit", 0, made.alice.id),
+        ]
+        assert (made.home.rows("tb_inbound"), made.outbox, made.alice.balance) == ([], [], 0)
+
+
 async def test_released_when_the_balance_changes(tmp_path: Path) -> None:
     async with rig(tmp_path) as made:
         await made.spend(-1_000_000)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.core.house import NUMBER, House, house
-from tests.core.stage import Carrier
+from tests.core.stage import Carrier, until
 from tests.core.test_opting_out import Clock, taken
 from voipsms.errors import ImpossibleNumber, NotVerifying, TooManyCodes, Unavailable, WrongCode
 from voipsms.settings import GlobalSettings
@@ -206,6 +206,28 @@ async def test_what_counts_no_more_is_forgotten(desk: Desk) -> None:
     assert await desk.verifying.forget() == 0
     desk.clock.pass_(HOUR + 11 * MINUTE)
     assert await desk.verifying.forget() == 1
+
+
+async def test_its_text_is_forgotten_with_it_when_it_has_left(desk: Desk) -> None:
+    await desk.start()
+    (sent,) = desk.at.rows("tb_messages", "id, text")
+    assert desk.at.rows("tb_options", "message_id, valid") == [(sent[0], 600)]
+    await until(lambda: desk.at.rows("tb_messages", "state") == [("ACCEPTED",)])
+    assert await desk.verifying.forget() == 0
+    assert desk.code() in sent[1]
+    desk.clock.pass_(HOUR + 11 * MINUTE)
+    await desk.verifying.forget()
+    assert desk.at.rows("tb_messages", "id, text") == [(sent[0], "")]
+
+
+async def test_what_may_still_be_sent_is_not_blanked(desk: Desk) -> None:
+    await desk.start()
+    (sent,) = desk.at.rows("tb_messages", "id, text")
+    await until(lambda: desk.at.rows("tb_messages", "state") == [("ACCEPTED",)])
+    desk.at.db._connection.execute("INSERT INTO tb_queue VALUES (?, 0, 0, 1, 0)", sent[:1])
+    desk.clock.pass_(HOUR + 11 * MINUTE)
+    await desk.verifying.forget()
+    assert desk.at.rows("tb_messages", "id, text") == [sent]
 
 
 async def test_the_api_entry(desk: Desk) -> None:

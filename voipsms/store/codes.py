@@ -59,4 +59,7 @@ def use(db: Database, code_id: str, now: Millis) -> bool:
 
 
 def forget(db: Database, before: Millis) -> int:
+    """With the texts that said them."""
+    if texts := db.read("texts_of_codes", before=before):
+        db.write_batch("blank_texts", texts)
     return db.write("forget_codes", before=before)

@@ -191,3 +191,8 @@ def held_users(db: Database) -> list[UserId]:
 def held(db: Database, user_id: UserId) -> list[Arrival]:
     """What waits until this user can pay, oldest first: a page of it."""
     return [_read(row) for row in db.read("load_held", user_id=user_id)]
+
+
+def held_before(db: Database, before: int) -> list[Arrival]:
+    """What is held and has ids below that, oldest first: a page of it."""
+    return [_read(row) for row in db.read("held_before", before=before)]
