@@ -386,7 +386,7 @@ class CallbackSettings:
     )
     premium: bool = key(False, "Premium-rate and shared-cost numbers may be called")
     emergency: bool = key(False, "Emergency numbers may be called")
-    attempts: int = key(5, "Wrong commands of a sender, or for an account, before it is locked out", least=1)
+    attempts: int = key(5, "Wrong commands of a sender before it is locked out; twice as many for an account", least=1)
     lockout: float = key(900.0, "How long that lasts", unit="seconds", least=1)
     rtp: str = key("30000-30999", "UDP ports of audio, first-last", parse=_ports)
     public: str = key("", "Address that SDP shows; empty: the local one")

@@ -14,7 +14,7 @@ from voipsms.callback.rates import fees, minute
 from voipsms.callback.registering import Registering
 from voipsms.callback.replies import MOST_NUMBERS, say
 from voipsms.directory import Account
-from voipsms.errors import ImpossibleNumber, NoPrice, NotCalled, Refused, StoreError, WrongVoucher
+from voipsms.errors import ImpossibleNumber, NoPrice, NotCalled, Refused, StoreError, Unavailable, WrongVoucher
 from voipsms.log import get_logger
 from voipsms.model import MessageId, Micros, Msisdn, UserId
 from voipsms.money import decimal
@@ -162,6 +162,8 @@ class Commands:
             return Outcome("locked_out", "", proven.account.id)
         try:
             amount = await self._redeem(proven.reading.code, account.id)
+        except Unavailable:  # it may have been redeemed
+            return Outcome("interrupted", say("interrupted"), proven.account.id)
         except WrongVoucher:
             locks.wrong_voucher(name, self._who.clock())
             raise

@@ -120,7 +120,7 @@ class _Embedded(uvicorn.Server):
         self.listening.set()
 
 
-def _bind(listen: Listen) -> socket.socket:
+def _bind(listen: Listen, setting: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -129,16 +129,17 @@ def _bind(listen: Listen) -> socket.socket:
         bound.listen(1024)
     except OSError as error:
         bound.close()
-        raise ConfigError(f"[http] listen: {listen.host}:{listen.port}: {error.strerror or error}") from error
+        raise ConfigError(f"{setting}: {listen.host}:{listen.port}: {error.strerror or error}") from error
     bound.setblocking(False)
     return bound
 
 
 class WebServer:
-    """Serves one ASGI application at one address from `start` to `stop`."""
+    """Serves one ASGI application at one address from `start` to `stop`. `setting`: what names the address."""
 
-    def __init__(self, app: Application, listen: Listen) -> None:
+    def __init__(self, app: Application, listen: Listen, setting: str = "[http] listen") -> None:
         self.listen = listen
+        self._setting = setting
         self.port = listen.port  # the real one once started
         config = uvicorn.Config(
             app, http=_Bounded, loop="none", lifespan="off", ws="none", log_config=None, access_log=False,
@@ -150,7 +151,7 @@ class WebServer:
 
     async def start(self) -> None:
         """Listens when it returns. Raises ConfigError where the address can't be had."""
-        bound = _bind(self.listen)
+        bound = _bind(self.listen, self._setting)
         self.port = bound.getsockname()[1]
         self._task = asyncio.create_task(self._server.serve(sockets=[bound]), name="http")
         await self._server.listening.wait()
