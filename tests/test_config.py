@@ -114,6 +114,10 @@ FAULTS: dict[str, tuple[str, str]] = {
     "unknown section": ("[databse]\nurl = x", "[databse] section: unknown section; did you mean 'database'?"),
     "gateway without a name": ("[gateway:]\nsmsurl = http://a", "[gateway:] section: unknown section"),
     "no section for all": ("[DEFAULT]\nlevel = debug", "[DEFAULT] section: unknown section"),
+    "calls by no account": (
+        "[sip:one]\nregistrar = sip:pbx\nuser = 7\n[callback]\naccount = two",
+        "[callback] account: there is no section [sip:two]",
+    ),
     "gateway without a way": ("[gateway:a]\ntps = 1", "[gateway:a] smsurl: must be set"),
     "gateway's inner field": (
         "[gateway:a]\nsmsurl = http://a\nname = b",

@@ -125,6 +125,10 @@ def parse(text: str, file: Path) -> Config:
         else:
             faults.add(section, "section", unknown_key(section, [*_SECTIONS, "global"]).replace("key", "section"))
     _check_whole(found, gateways, faults)
+    callback = found.get("callback", CallbackSettings())
+    assert isinstance(callback, CallbackSettings)
+    if callback.account and callback.account not in accounts:
+        faults.add("callback", "account", f"there is no section [sip:{callback.account}]")
     faults.check()
     return Config(folder=folder, gateways=tuple(gateways), accounts=accounts, **found)  # type: ignore[arg-type]
 

@@ -467,6 +467,13 @@ def test_nowhere(here: Desk) -> None:
         here.billing.way(here.plan(), TWO)
 
 
+@pytest.mark.parametrize("outbound", ["pbx.example", "sip:", "sip:pbx:99999", "sip:a b"])
+def test_no_address(here: Desk, outbound: str) -> None:
+    here.config = replace(here.config, sip=SipSettings(outbound=outbound))
+    with pytest.raises(NoGateway, match="no SIP URI"):
+        here.billing.way(here.plan(), TWO)
+
+
 NOT_TO = {"emergency": "112", "blocked": "43662123456", "no number": "x"}
 
 

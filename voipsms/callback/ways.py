@@ -18,6 +18,7 @@ from voipsms.least_cost import BELOW_COST
 from voipsms.model import GatewayId, Millis, Msisdn
 from voipsms.routing import Asked, Route, gateways
 from voipsms.settings import CallbackSettings
+from voipsms.sip.grammar import SipParseError
 from voipsms.sip.uri import Uri, host_text
 from voipsms.sms.numbers import read_number
 from voipsms.store.ids import now_millis
@@ -45,6 +46,12 @@ class CallWays:
 
     def __call__(self, plan: Plan, number: str) -> Way:
         """Raises Refused."""
+        try:
+            return self._way(plan, number)
+        except SipParseError as error:  # an operator's registrar or outbound
+            raise NoGateway(f"What calls are to leave by is no SIP URI: {error}") from error
+
+    def _way(self, plan: Plan, number: str) -> Way:
         config, now = self._config(), self._clock()
         account = payer(self._directory, plan.user_id, now)
         check(number, config.callback, self._directory.book, config.sms.country)
