@@ -217,6 +217,7 @@ async def test_disconnect_every_so_many_submits() -> None:
     [
         ("hello", 0, b"hello"),
         ("árvíz", 8, "árvíz".encode("utf-16-be")),
+        ("a@b", 8, "a@b".encode("utf-16-be")),  # @ is 0x00 in the GSM alphabet
         ("x" * 300, 0, b"x" * 300),
     ],
 )

@@ -19,6 +19,10 @@ MESSAGE_STATES: Final = {  # message_state, §5.2.28, of a receipt's `stat` word
     "REJECTD": 8,
 }
 
+_PLAIN: Final = frozenset(chr(n) for n in (10, 13, *range(32, 127))) - frozenset(
+    "@$_[]\\^`{|}~"
+)  # 3GPP TS 23.038 §6.2.1
+
 
 def receipt(submitted: ShortMessage, number: int, word: str, ids: str, with_tlvs: bool) -> tuple[ShortMessage, Tlvs]:
     """In appendix B's words. `number` is the message id, `ids` its form in the text."""
@@ -46,8 +50,9 @@ def receipt(submitted: ShortMessage, number: int, word: str, ids: str, with_tlvs
 
 
 def mobile_originated(source: str, destination: str, text: str) -> tuple[ShortMessage, Tlvs]:
-    """A deliver_sm from a phone: ASCII in the default alphabet, anything else in UCS-2; long texts as payload."""
-    octets, coding = (text.encode(), 0) if text.isascii() else (text.encode("utf-16-be"), 8)
+    """A deliver_sm from a phone: what ASCII and the GSM alphabet write alike in the default alphabet, anything else (@
+    for one) in UCS-2; long texts as payload."""
+    octets, coding = (text.encode(), 0) if _PLAIN.issuperset(text) else (text.encode("utf-16-be"), 8)
     tlvs: Tlvs = ((MESSAGE_PAYLOAD, octets),) if len(octets) > 254 else ()
     message = ShortMessage(
         source_addr_ton=1,
