@@ -56,7 +56,7 @@ class Room:
         match order:
             case wire.Dial():
                 self._exchange.dialled.append(order.uri)
-                self._dial(order, order.uri.removeprefix("sip:"))
+                self._dial(order, order.uri.removeprefix("sip:").partition("@")[0])
             case wire.Hangup():
                 self.end(order.call)
             case wire.Bridge():
