@@ -20,7 +20,7 @@ from voipsms.model import Msisdn
 
 
 async def test_calls_are_paid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One euro has room for seven pairs and one leg: credit of what waits is reserved, and comes back when it has ended."""
+    """One euro has room for seven pairs and a leg: what waits has its credit reserved, and gets it back."""
     monkeypatch.setattr(switchboard, "AGAIN", 0.01)
     async with AsyncExitStack() as stack:
         here = await desk(stack, tmp_path)
