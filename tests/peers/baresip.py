@@ -79,11 +79,18 @@ class Softphone(Program):
 
     def stop(self, seconds: float = 15.0) -> int:
         code = super().stop(seconds)
+        self._disconnect()
+        return code
+
+    def kill(self) -> None:
+        super().kill()
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._commands is not None and self._listener is not None:
             self._listener.join()
             self._commands.close()
             self._commands = None
-        return code
 
 
 class Baresip(Softphone):

@@ -88,8 +88,12 @@ class _Leg(pj.Call):  # type: ignore[misc]
             self._caller.later(self._connected)
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED and not self.over:
             self.over = True
-            self._caller.tell(self._ending(info))
-            self._caller.later(lambda: self._caller.forget(self))
+            ending = self._ending(info)
+            self._caller.later(lambda: self._gone(ending))  # after the note of its answer
+
+    def _gone(self, ending: wire.Ended) -> None:
+        self._caller.tell(ending)
+        self._caller.forget(self)
 
     def _ending(self, info: Any) -> wire.Ended:
         code = info.lastStatusCode
@@ -232,6 +236,7 @@ class _Account(pj.Account):  # type: ignore[misc]
         super().__init__()
         self._name, self._tell = name, tell
         self.registered = False
+        self.writing: list[wire.Write] = []  # MESSAGEs without an answer yet
 
     def onRegState(self, prm: Any) -> None:  # noqa: N802
         self.registered = prm.code // 100 == 2 and prm.expiration > 0
@@ -253,7 +258,12 @@ class _Account(pj.Account):  # type: ignore[misc]
         self._tell(wire.Text(self._name, prm.fromUri, prm.toUri, prm.msgBody, call_id, kind, source))
 
     def onInstantMessageStatus(self, prm: Any) -> None:  # noqa: N802
-        self._tell(wire.Sent(int(prm.userData or 0), prm.code))
+        """The library tells it by what was sent; equal ones are as good as each other."""
+        for sent in self.writing:
+            if (sent.uri, sent.text) == (prm.toUri, prm.msgBody):
+                self.writing.remove(sent)
+                self._tell(wire.Sent(sent.token, prm.code))
+                return
 
 
 class Caller:
@@ -405,12 +415,13 @@ class Caller:
         buddy, text = pj.Buddy(), pj.SendInstantMessageParam()
         config = pj.BuddyConfig()
         config.uri = order.uri
-        text.content, text.userData = order.text, order.token
+        text.content = order.text
         try:
             if account is None:
                 raise pj.Error
             buddy.create(account, config)
             buddy.sendInstantMessage(text)
+            account.writing.append(order)
         except pj.Error:
             self.tell(wire.Sent(order.token, 0))
 
