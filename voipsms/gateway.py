@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from voipsms.connectors.registry import connector_for
 from voipsms.connectors.sources import State, state
 from voipsms.directory import Directory
 from voipsms.dispatch import GatewayQueue, Outgoing
-from voipsms.doors.sip import SipDoor
 from voipsms.effects import Effects
+from voipsms.entrance import Entrance
 from voipsms.errors import ConfigError, NodeLost, NoGateway, StoreError
 from voipsms.gateway_settings import GatewaySettings
 from voipsms.house import House
@@ -29,11 +29,9 @@ from voipsms.intake import Intake
 from voipsms.measures import Measures
 from voipsms.model import GatewayId, Inbound, Message, Micros, Receipt, Submission, UserId
 from voipsms.preparation import Preparation
-from voipsms.reception import Reception
 from voipsms.recovery import Claimed, resume
 from voipsms.rewriting import DialPlan, procedure
-from voipsms.sip.endpoint import SipEndpoint, server_tls
-from voipsms.sip.trace import describe
+from voipsms.sip.endpoint import SipEndpoint
 from voipsms.store import accounts
 from voipsms.store.entries import Entry, Hear, Stage
 from voipsms.store.ids import IdSource, now_millis
@@ -42,10 +40,9 @@ from voipsms.store.open import engine_for, ensure, prepare
 from voipsms.store.reader import Reader
 from voipsms.store.select import DatabaseSelector
 from voipsms.tariffs import Prices, costs
+from voipsms.tasks import Tasks
 from voipsms.upkeep import Accounts, Upkeep
 from voipsms.ways import Ways
-from voipsms.web.front import Front
-from voipsms.web.server import WebServer
 
 DRAIN = 10.0  # seconds that a stop waits for providers' answers
 SWITCH_INTERVAL = 0.0001  # seconds: the journal's thread gets the interpreter back soon after each statement
@@ -64,11 +61,11 @@ class Gateway:
         self.directory = Directory()
         self.queues: dict[GatewayId, GatewayQueue] = {}
         self._settings: dict[GatewayId, GatewaySettings] = {}  # of the queues
-        self._reception: Reception | None = None
-        self._working = asyncio.Event()  # set when what comes in can be worked on
+        self._entrance: Entrance | None = None
+        self._opened = asyncio.Event()  # set when what comes in can be worked on
         self._sources: dict[GatewayId, State] = {}
         self._lost: asyncio.Future[NodeLost] | None = None
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks = Tasks()
         self._stack = contextlib.AsyncExitStack()
 
     # -- life
@@ -100,10 +97,7 @@ class Gateway:
         await self._open_gateways()
         await self._open_upkeep()
         if self._doors:
-            await self._open_reception()
-            await self._open_sip()
-            await self._open_web()
-            self._start_works()
+            await self._open_doors()
 
     # -- the store
 
@@ -133,14 +127,14 @@ class Gateway:
 
     def balances(self, balances: dict[UserId, Micros]) -> None:
         self.directory.settle(balances)
-        if self._reception is not None:
-            self._reception.paid(balances)
+        if self._entrance is not None:
+            self._entrance.paid(balances)
 
     def lapsed(self, still_ours: set[int]) -> None:
         for queue in self.queues.values():
             queue.retain(still_ours)
-        if self._reception is not None:
-            self._reception.outbox.lapsed()
+        if self._entrance is not None:
+            self._entrance.lapsed()
 
     def up(self, problem: str) -> None:
         telling.store_up(problem)
@@ -180,7 +174,7 @@ class Gateway:
             gateway_id, settings, connector, self.journal, telling, self._expire, self._reroute,
             self.conditions.fitness(gateway_id, settings),
         )  # fmt: skip
-        self._run(f"gateway {settings.name}", connector.run)
+        self._tasks.run(f"gateway {settings.name}", connector.run)
 
     def _connector(self, gateway_id: GatewayId, settings: GatewaySettings, config: Config) -> Connector:
         def wake() -> None:
@@ -203,9 +197,9 @@ class Gateway:
         """Inbox: a message from a phone; returns after the commit. One that comes while we start waits."""
         if not self._doors:
             raise StoreError("messages from phones have nowhere to go here")
-        await self._working.wait()
-        assert self._reception is not None
-        await self._reception.receiving.take(inbound, "smpp")
+        await self._opened.wait()
+        assert self._entrance is not None
+        await self._entrance.inbound(inbound)
 
     def _gateway_name(self, gateway_id: GatewayId) -> str:
         queue = self.queues.get(gateway_id)
@@ -226,7 +220,7 @@ class Gateway:
     ) -> list[Outgoing]:
         left = await queue.drain(DRAIN, forward)
         await queue.connector.close()
-        await self._end(f"gateway {queue.settings.name}")
+        await self._tasks.end(f"gateway {queue.settings.name}")
         return left
 
     # -- upkeep and intake
@@ -255,8 +249,8 @@ class Gateway:
             "conditions": self.conditions.run,
         }  # fmt: skip
         for name, work in works.items():
-            self._run(name, work)
-            self._stack.push_async_callback(self._end, name)
+            self._tasks.run(name, work)
+            self._stack.push_async_callback(self._tasks.end, name)
 
     async def _alert(self, submission: Submission, about: GatewayId) -> None:
         """By another gateway than the one that it is about, where there is one."""
@@ -285,75 +279,24 @@ class Gateway:
 
     # -- doors
 
-    async def _open_reception(self) -> None:
-        house = House(
-            lambda: self.config, self.directory, self.journal, self._reader, self.ids, self._secret, self.intake,
-            self.preparation, self.queues, self._settings, lambda request, peer: self.sip.request(request, peer),
-        )  # fmt: skip
-        reception = Reception(house)
-        await reception.open()
-        self._reception = reception
-        self._stack.push_async_callback(reception.close)
+    async def _open_doors(self) -> None:
         pages = Reader(engine_for(self.config))
         self._stack.callback(pages.close)
-        self._front = Front(house, reception.receiving, reception.verifying, self.receipt, pages)
-        self._stack.callback(self._front.close)
-
-    def _start_works(self) -> None:
-        """What comes in is worked on when all that it may lead to can be done."""
-        assert self._reception is not None
-        works = {**self._reception.works(), **self._front.works(), **self._mo_readers()}
-        for name, work in works.items():
-            self._run(name, work)
-        self._stack.push_async_callback(self._stop_works)
-        self._working.set()
-
-    async def _stop_works(self) -> None:
-        assert self._reception is not None
-        for name in [*self._reception.works(), *self._front.works(), *self._readers]:
-            await self._end(name)
-
-    def _mo_readers(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        assert self._reception is not None
-        self._readers = {f"mo.log {self._gateway_name(gw)}": work for gw, work in self._reception.readers().items()}
-        return self._readers
-
-    async def _reload_readers(self) -> None:
-        for name in self._readers:
-            await self._end(name)
-        for name, work in self._mo_readers().items():
-            self._run(name, work)
-
-    async def _open_web(self) -> None:
-        server = WebServer(self._front.application(self._parts), self.config.http.listen)
-        await server.start()
-        self._stack.push_async_callback(server.stop)
-        _log.info("listening", what="http", at=f"{self.config.http.listen.host}:{server.port}")
-
-    async def _open_sip(self) -> None:
-        settings = self.config.sip
-        assert self._reception is not None
-        self._door = SipDoor(settings, self.intake, self.directory, self._secret, self._reception.outbox.seen)
-        tls = None
-        if any(listen.transport == "tls" for listen in settings.listen):
-            tls = server_tls(str(self.config.path(settings.tls_cert)), str(self.config.path(settings.tls_key)))
-        self.sip = SipEndpoint(
-            settings.listen, self._door.on_request, tls=tls, connections=settings.connections,
-            connections_each=settings.connections_each, trusted=self._door.trusts, trace=_sip_tracer(),
-            count=lambda name: metrics.count("malformed", name),
+        house = House(
+            lambda: self.config, self.directory, self.journal, self._reader, self.ids, self._secret, self.intake,
+            self.preparation, self.queues, self._settings,
         )  # fmt: skip
-        await self.sip.start()
-        self._stack.push_async_callback(self.sip.close)
-        self._stack.push_async_callback(self._drain_doors)
-        self._door.listens_at(frozenset((listen.host, listen.port) for listen in self.sip.bound))
-        for listen in self.sip.bound:
-            metrics.measure("listener_up", 1, str(listen))
-            _log.info("listening", what="sip", at=str(listen))
+        entrance = Entrance(house, self._tasks, self.receipt, self.accounts.refresh_if_it_goes, pages)
+        self._stack.push_async_callback(entrance.close)
+        await entrance.open(self._parts)
+        self._entrance = entrance
+        self._opened.set()
 
-    async def _drain_doors(self) -> None:
-        self.intake.draining = True
-        self.sip.stop_accepting()
-        await self._door.drain()
+    @property
+    def sip(self) -> SipEndpoint:
+        """The SIP listeners; only with doors."""
+        assert self._entrance is not None
+        return self._entrance.sip
 
     # -- state and reload
 
@@ -366,7 +309,7 @@ class Gateway:
             metrics.measure("gateway_up", int(queue.usable), name)
             metrics.measure("queue", len(queue), name)
             found[f"gateway {name}"] = trouble(queue)
-        return found
+        return found | (self._entrance.parts() if self._entrance is not None else {})
 
     async def reload(self, file: Path) -> None:
         """Takes the settings of a changed config file; a bad one changes nothing. Listeners stay as they are."""
@@ -374,8 +317,8 @@ class Gateway:
             config = configuration.load(file)
             plan = self._dial_plan(config)
             log.configure(config.log, config.folder)
-            if self._reception is not None:
-                await self._reception.configure(config)
+            if self._entrance is not None:
+                await self._entrance.check(config)
             changed = await self._reload_gateways(config)
         except (ConfigError, StoreError, accounts.AccountError) as error:
             _log.error("the new settings are not taken", why=str(error))
@@ -390,10 +333,8 @@ class Gateway:
         self.ways.settings = config.sms
         self.measures.configure(config.sms)
         self.journal.refund = config.sms.smsrefund
-        if self._doors:
-            self._door.configure(config.sip)
-            self._front.configure(config)
-            await self._reload_readers()
+        if self._entrance is not None:
+            await self._entrance.configure(config)
         self._pump()
         _log.info("settings reloaded", gateways_changed=changed)
 
@@ -433,31 +374,3 @@ class Gateway:
             claimed = replace(claimed, stage=Stage.UNVERIFIED, provider_id=outgoing.unverified.provider_id)
         if not resume(claimed, self.queues):
             self._upkeep.strand(claimed)
-
-    # -- tasks
-
-    def _run(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        self._tasks[name] = asyncio.get_running_loop().create_task(_for_ever(name, work), name=name)
-
-    async def _end(self, name: str) -> None:
-        task = self._tasks.pop(name)
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-
-async def _for_ever(name: str, work: Callable[[], Awaitable[None]]) -> None:
-    """A part that fails by a fault of ours is started anew; the others go on meanwhile."""
-    while True:
-        try:
-            return await work()
-        except Exception:  # noqa: BLE001 — a task's root
-            _log.exception("a part of the gateway has failed and starts anew", part=name)
-            await asyncio.sleep(1)
-
-
-def _sip_tracer() -> Callable[[str, str, bytes], None] | None:
-    tell = log.get_logger("sip")
-    if not tell.debugging:
-        return None
-    return lambda direction, peer, octets: tell.debug(direction, peer=peer, what=describe(octets, log.masking()))

@@ -12,10 +12,16 @@ from voipsms.gateway_settings import GatewaySettings
 from voipsms.intake import Intake
 from voipsms.model import GatewayId
 from voipsms.preparation import Preparation
+from voipsms.sip.endpoint import Peer, Unreachable
+from voipsms.sip.message import Request, Response
 from voipsms.store.ids import IdSource
 from voipsms.store.journal import Journal
 from voipsms.store.reader import Reader
 from voipsms.values import Value
+
+
+async def _nowhere(request: Request, peer: Peer) -> Response:
+    raise Unreachable("there is no SIP listener")
 
 
 class House(Value, frozen=True):
@@ -31,4 +37,4 @@ class House(Value, frozen=True):
     preparation: Preparation
     queues: Mapping[GatewayId, GatewayQueue]
     gateways: Mapping[GatewayId, GatewaySettings]
-    request: Ask
+    request: Ask = _nowhere

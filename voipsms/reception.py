@@ -26,7 +26,7 @@ from voipsms.low_balance import LowBalance
 from voipsms.model import Belongs, Channel, Delivery, GatewayId, Incoming, Micros, UserId
 from voipsms.opting_out import OptingOut
 from voipsms.outbox import Outbox
-from voipsms.receiving import Receiving
+from voipsms.receiving import Receiving, TakesCommands
 from voipsms.settings import GlobalSettings
 from voipsms.store.ids import now_millis
 from voipsms.verifying import Verifying
@@ -37,18 +37,23 @@ log = get_logger("reception")
 
 
 class Reception:
-    """Raises ConfigError."""
+    """`commands`, `carriers`: of SMS callback. Raises ConfigError."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(
+        self,
+        house: House,
+        automatic: Automatic,
+        commands: TakesCommands | None = None,
+        carriers: Mapping[Channel, Carrier] | None = None,
+    ) -> None:
         self._house = house
         config, journal, reader, directory, ids = (
             house.config(), house.journal, house.reader, house.directory, house.ids,
         )  # fmt: skip
         _look_over(config)
-        self.automatic = Automatic(house.intake, directory, self._sms)
-        self.opting_out = OptingOut(directory, journal, reader, self.automatic, ids, self._sms)
+        self.opting_out = OptingOut(directory, journal, reader, automatic, ids, self._sms)
         self.verifying = Verifying(house.intake, journal, house.secret, self._sms)
-        self._belonging = Belonging(directory, reader, journal.run, self._sms, self.automatic)
+        self._belonging = Belonging(directory, reader, journal.run, self._sms, automatic)
         self._chat = ChatCarrier(config.sip, house.request, hop_mark(house.secret))
         self._mail = MailCarrier(config.mail, config.folder)
         self._mail_of = config.mail
@@ -57,6 +62,7 @@ class Reception:
             Channel.MAIL: self._mail,
             Channel.WEBHOOK: WebhookCarrier(),
             Channel.LOG: MoLogCarrier(config.folder),
+            **(carriers or {}),
         }
         self.outbox = Outbox(
             journal, reader, directory, ids.node, self._carriers, self._sms, phones=lambda: self._chat.usable
@@ -64,7 +70,7 @@ class Reception:
         self.receiving = Receiving(
             journal, reader, directory, ids, house.gateways, self._sms, partial(apply_in, directory),
             self._belonging.whose, self.opting_out.take, self._addressed, self.outbox.hand_over,
-            house.preparation.start,
+            house.preparation.start, commands,
         )  # fmt: skip
         self._low = LowBalance(journal, reader, directory, ids, self._noticed, self.outbox.hand_over)
         self._expiry = Expiry(journal, reader, directory, ids, self._sms, phones=lambda: self._chat.usable)

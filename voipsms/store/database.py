@@ -21,9 +21,9 @@ POSTED = (
     "insert_ingress", "answer_ingress", "insert_messages", "insert_options", "insert_queue", "insert_parts",
     "insert_spellings", "settle_parts", "move_queue", "reroute_messages", "keep_states", "update_messages",
     "insert_cdrs", "update_cdrs", "insert_events", "insert_charges", "refund_charges", "insert_ledger",
-    "apply_balances", "update_counters", "delete_queue", "insert_receipts", "delete_receipts", "insert_imdn", "insert_outbox", "defer_outbox",
-    "divert_outbox", "give_up_outbox", "delete_outbox",
-    "insert_inbound", "hold_inbound", "delete_inbound", "insert_joining", "update_joining",
+    "apply_balances", "update_counters", "delete_queue", "insert_receipts", "delete_receipts", "insert_imdn",
+    "insert_outbox", "defer_outbox", "divert_outbox", "give_up_outbox", "delete_outbox", "insert_inbound",
+    "hold_inbound", "delete_inbound", "insert_joining", "update_joining",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
@@ -16,7 +16,7 @@ from voipsms.directory import Account, Directory
 from voipsms.errors import UserInactive, VoipSmsError
 from voipsms.log import get_logger
 from voipsms.model import UserType
-from voipsms.networks import inside
+from voipsms.networks import Network, inside
 from voipsms.proving import LONGEST, Passwords
 from voipsms.settings import HttpSettings
 from voipsms.store import salts
@@ -78,12 +78,16 @@ class Access:
     """`configure` takes new settings and forgets who was locked out."""
 
     def __init__(
-        self, directory: Directory, settings: HttpSettings, clock: Callable[[], float] = time.monotonic
+        self,
+        directory: Directory,
+        settings: HttpSettings,
+        clock: Callable[[], float] = time.monotonic,
+        passwords: Passwords | None = None,
     ) -> None:
         self._directory = directory
         self._clock = clock
         self._salts: OrderedDict[bytes, None] = OrderedDict()
-        self.passwords = Passwords(clock)
+        self.passwords = passwords or Passwords(clock)
         self.configure(settings)
 
     def configure(self, settings: HttpSettings) -> None:
@@ -149,6 +153,11 @@ class Access:
         self._check_lock("", address, now)
         if not self._serves(authkey):
             self._count_wrong("", address, now)
+            raise self._denial(Denied())
+
+    def check_address(self, address: str, networks: Sequence[Network]) -> None:
+        """Of a request that needs no other proof. Raises Denied."""
+        if not inside(address, networks):
             raise self._denial(Denied())
 
     def check_admin(self, account: Account) -> None:

@@ -9,6 +9,7 @@ from voipsms.config import Config
 from voipsms.house import House
 from voipsms.inbound.call import Origin
 from voipsms.model import Inbound, Receipt
+from voipsms.proving import Passwords
 from voipsms.receiving import Receiving
 from voipsms.store.reader import Reader
 from voipsms.verifying import Verifying
@@ -47,11 +48,12 @@ class Front:
         verifying: Verifying,
         heard: Callable[[Receipt], Awaitable[None]],
         pages: Reader,
+        passwords: Passwords,
     ) -> None:
         self._house = house
         config = house.config()
         arriving = _Arriving(receiving, heard)
-        self.access = Access(house.directory, config.http)
+        self.access = Access(house.directory, config.http, passwords=passwords)
         self._outcomes = Outcomes(house.reader)
         self._cancelling = Cancelling(house.journal, house.reader, house.queues, house.ids.node)
         self._mizu = MizuApi(
