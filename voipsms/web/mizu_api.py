@@ -18,7 +18,6 @@ from voipsms.intake import Intake, Taken
 from voipsms.log import get_logger
 from voipsms.model import FAILED, MessageId, Submission
 from voipsms.money import decimal
-from voipsms.networks import inside
 from voipsms.settings import GlobalSettings, HttpSettings
 from voipsms.sms.numbers import Kind, read_number
 from voipsms.store.entries import Remember
@@ -227,8 +226,7 @@ class MizuApi:
         if self._sms.smsreceive_route == 0 or self._receives is None:
             raise _Disabled
         if self._sms.smsreceive_ip:
-            if not inside(request.address, self._sms.smsreceive_ip):
-                raise Denied
+            self._access.check_address(request.address, self._sms.smsreceive_ip)
         else:
             self._access.check_server_key(_authkey(request.query), request.address)
         await self._receives(request)

@@ -214,6 +214,7 @@ async def _invalid(request: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(one["type"] == "json_invalid" for one in error.errors()):
         return await _malformed(request, error)
+    metrics.count("malformed", "http")
     found = schemas.faults(error.errors())
     detail = "; ".join(f"{fault['at']}: {fault['what']}" for fault in found)
     return _said(Problem(422, "invalid_request", detail, errors=found).answer())
