@@ -7,7 +7,6 @@ is the user's own, if that comes in time, else ours, billed to that user.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 from voipsms.automatic import Automatic
@@ -15,6 +14,7 @@ from voipsms.directory import Directory
 from voipsms.errors import StoreError
 from voipsms.log import get_logger
 from voipsms.model import Belongs, Incoming, Message, MessageId, Millis, UserId
+from voipsms.rounds import Rounds
 from voipsms.settings import GlobalSettings
 from voipsms.sms.numbers import Kind, read_number
 from voipsms.stop_words import Act, Scope, Word, lifts, read
@@ -166,21 +166,10 @@ class OptingOut:
 
     async def run(self) -> None:
         """Until cancelled."""
-        rounds = ((self.look, POLL), (self.sweep, SWEEP), (self._forget, FORGET))
-        due: dict[Callable[[], object], float] = {}
+        rounds = Rounds(_put_off, (self.look, POLL), (self.sweep, SWEEP), (self._forget, FORGET))
         while True:
-            now = time.monotonic()
-            for work, every in rounds:
-                if now >= due.get(work, 0.0):
-                    due[work] = now + every
-                    await self._try(work)
+            await rounds.turn()
             await asyncio.sleep(POLL)
-
-    async def _try(self, work: Callable[[], object]) -> None:
-        try:
-            await work()  # type: ignore[misc]
-        except StoreError as error:
-            log.debug("opt-outs have to wait", why=str(error))
 
     async def look(self) -> None:
         """What other processes have changed. Raises StoreError."""
@@ -239,3 +228,7 @@ def _is_lifted(stop: Stop, belongs: Belongs, number: str) -> bool:
     if not stop.sender:
         return belongs.user_id is not None
     return stop.sender == number and stop.keyword == belongs.keyword
+
+
+def _put_off(error: StoreError) -> None:
+    log.debug("opt-outs have to wait", why=str(error))

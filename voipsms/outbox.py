@@ -21,6 +21,7 @@ from voipsms.lanes import Lanes, line_of
 from voipsms.log import get_logger
 from voipsms.model import Channel, Delivery, DeliveryId, Millis, UserId
 from voipsms.rate_guard import RateGuard
+from voipsms.rounds import Rounds
 from voipsms.settings import GlobalSettings
 from voipsms.store import outbox as table
 from voipsms.store.database import Database
@@ -91,8 +92,9 @@ class Outbox:
         self._asked_of: tuple[object, ...] = (None, None, None)
         self._claiming = asyncio.Lock()  # whoever looks for what nobody knows of must know of all that is claimed
         self._closing = False
-        self._rounds: tuple[tuple[Callable[[], Awaitable[None]], float], ...] = (
-            (self._look, LOOK), (self._look_at_held, HELD), (self._look_for_strays, STRAYS), (self._forget, FORGET),
+        self._rounds = Rounds(
+            _put_off, (self._look, LOOK), (self._look_at_held, HELD), (self._look_for_strays, STRAYS),
+            (self._forget, FORGET),
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -289,19 +291,9 @@ class Outbox:
             self._seen_at.pop(delivery.user_id, None)
 
     async def run(self) -> None:
-        due: dict[Callable[[], object], float] = {}
         while True:
-            for work, every in self._rounds:
-                if time.monotonic() >= due.get(work, 0.0):
-                    due[work] = time.monotonic() + every
-                    await self._attempt(work)
+            await self._rounds.turn()
             await asyncio.sleep(LOOK)
-
-    async def _attempt(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except StoreError as error:
-            log.debug("the outbox can't be read now", why=str(error))
 
     async def _look(self) -> None:
         """Takes what is due, as long as there is room."""
@@ -325,7 +317,7 @@ class Outbox:
         return len(found)
 
     async def _fetch_for(self, user_id: UserId) -> None:
-        await self._attempt(partial(self._fetch_all, user_id))
+        await self._rounds.attempt(partial(self._fetch_all, user_id))
 
     async def _fetch_all(self, user_id: UserId) -> None:
         await self._fetch(lambda db: table.claim_of(db, self._node, user_id, Channel.CHAT), FOR_EVER)
@@ -382,3 +374,7 @@ class Outbox:
 
 def _at_once_each(channel: Channel) -> int:
     return AT_ONCE_TO_PROGRAMS if channel in _TO_PROGRAMS else AT_ONCE_EACH
+
+
+def _put_off(error: StoreError) -> None:
+    log.debug("the outbox can't be read now", why=str(error))

@@ -11,7 +11,6 @@ user can read: refused, most SMSCs would repeat it for days. Nobody pays for it.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
@@ -37,6 +36,7 @@ from voipsms.model import (
     UserId,
 )
 from voipsms.money import decimal, micros
+from voipsms.rounds import Rounds
 from voipsms.rules import Effect
 from voipsms.settings import GlobalSettings
 from voipsms.sms import gsm0338
@@ -277,27 +277,17 @@ class Receiving:
         return account is None or (account.enabled and account.affords(price_of_one(self._settings())))
 
     async def run(self) -> None:
-        due: dict[Callable[[], object], float] = {}
-        rounds: tuple[tuple[Callable[[], Awaitable[None]], float], ...] = (
-            (self.join_overdue, LOOK), (self.take_over, LOOK), (self.release, HELD),
-            (self.end_unpaid, UNPAID),
-        )  # fmt: skip
+        rounds = Rounds(
+            _put_off, (self.join_overdue, LOOK), (self.take_over, LOOK), (self.release, HELD), (self.end_unpaid, UNPAID)
+        )
         while True:
-            now = time.monotonic()
-            for work, every in rounds:
-                if now >= due.get(work, 0.0) or (work == self.release and self._paid.is_set()):
-                    due[work] = now + every
-                    await self._try(work)
+            if self._paid.is_set():
+                rounds.hurry(self.release)
+            await rounds.turn()
             try:
                 await asyncio.wait_for(self._paid.wait(), LOOK)
             except TimeoutError:
                 continue
-
-    async def _try(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except StoreError as error:
-            log.debug("upkeep of texts from phones is put off", why=str(error))
 
     async def join_overdue(self) -> None:
         """Texts of which parts are missing go on as they are. Raises StoreError."""
@@ -398,3 +388,7 @@ def _tell(settle: Settle) -> None:
         price=decimal(m.price), complete=settle.arrival.incoming.complete, deliveries=len(settle.deliveries),
         reason=settle.reason,
     )  # fmt: skip
+
+
+def _put_off(error: StoreError) -> None:
+    log.debug("upkeep of texts from phones is put off", why=str(error))

@@ -16,6 +16,7 @@ from voipsms.model import GatewayId, Message, Millis, State
 from voipsms.outgoing import lifetime
 from voipsms.recovery import Claimed
 from voipsms.retention import Retention
+from voipsms.rounds import Rounds
 from voipsms.settings import DatabaseSettings
 from voipsms.store.database import Database
 from voipsms.store.entries import Fail, Hear
@@ -95,24 +96,15 @@ class Upkeep:
         self._expire = expire  # milliseconds
         self._heard_until = 0
         self._stranded: dict[int, Claimed] = {}  # their gateway is not configured any more
-        self._rounds = ((self._tidy, POLL), (self._look, POLL), (self.sweep, SWEEP), (self._forget, FORGET),
-                        (Retention(journal, keep).sweep, FORGET))  # fmt: skip
+        self._rounds = Rounds(
+            _put_off, (self._tidy, POLL), (self._look, POLL), (self.sweep, SWEEP), (self._forget, FORGET),
+            (Retention(journal, keep).sweep, FORGET),
+        )  # fmt: skip
 
     async def run(self) -> None:
-        due: dict[Callable[[], object], float] = {}
         while True:
-            now = time.monotonic()
-            for work, every in self._rounds:
-                if now >= due.get(work, 0.0):
-                    due[work] = now + every
-                    await self._try(work)
+            await self._rounds.turn()
             await asyncio.sleep(POLL)
-
-    async def _try(self, work: Callable[[], object]) -> None:
-        try:
-            await work()  # type: ignore[misc]
-        except StoreError as error:
-            log.debug("upkeep is put off", why=str(error))
 
     async def _tidy(self) -> None:
         await self._reader.run(Database.tidy)
@@ -195,3 +187,7 @@ class Upkeep:
     async def _forget(self) -> None:
         while await self._journal.run(recovery.forget):
             pass
+
+
+def _put_off(error: StoreError) -> None:
+    log.debug("upkeep is put off", why=str(error))
