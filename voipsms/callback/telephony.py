@@ -78,8 +78,8 @@ class Telephony:
         """Calls are hung up, and their CDRs written."""
         await self._texts.close()
         await self.switchboard.close()
-        await self._billing.settle()
         await self.callers.close()
+        await self._billing.settle()
 
 
 def _bound(config: Config) -> str:
