@@ -16,6 +16,7 @@ from tests.callback.desk import ALICE, BOB, FAR, OURS, PASSWORD, PINCODE, STRANG
 from tests.core.stage import until
 from tests.doors.test_sip import SECRET, TRUSTED, Rig, _endpoint
 from voipsms.addressing import addressed
+from voipsms.callback import texts as texts_module
 from voipsms.callback import wire
 from voipsms.callback.arrivals import Arrivals
 from voipsms.callback.carrier import CommandCarrier
@@ -447,6 +448,19 @@ async def test_what_is_not_heard(office: Office, one: wire.Text, capfd: pytest.C
     await served(office, one)
     assert (office.desk.plans, office.written, office.messages()) == ([], [], [])
     assert "Traceback" not in capfd.readouterr().err
+
+
+async def test_when_too_much_waits(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was answered 200 before it came here: so that is said."""
+    monkeypatch.setattr(texts_module, "MOST", 1)
+    async with texts_of(office) as texts:
+        for n in range(3):
+            texts.heard(text("b", call_id=f"c{n}"))
+    await office.quiet()
+    assert len(office.desk.plans) == 1
+    assert [said for *_, said in office.written if "too many" in said] == [
+        say("message_refused", why="too many are waiting")
+    ]
 
 
 async def test_a_loop_is_slowed_down(office: Office) -> None:
