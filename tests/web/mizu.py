@@ -23,6 +23,7 @@ from voipsms.settings import GlobalSettings, HttpSettings
 from voipsms.store.accounts import NewUser, add_user
 from voipsms.store.api_keys import new_secret
 from voipsms.store.reader import Reader
+from voipsms.verifying import Verifying
 from voipsms.web.access import Access
 from voipsms.web.mizu_api import MizuApi, Request
 from voipsms.web.outcomes import Outcomes
@@ -113,7 +114,8 @@ async def desk(
         access, reader = Access(at.directory, http), Reader(at.db.engine)
         outcomes, phones = Outcomes(reader), Phones()
         looking = asyncio.create_task(outcomes.run())
-        api = MizuApi(access, at.intake, at.directory, at.journal, reader, outcomes, http, phones)
+        verifying = Verifying(at.intake, at.journal, b"shared secret", lambda: at.intake.settings)
+        api = MizuApi(access, at.intake, at.directory, at.journal, reader, outcomes, http, phones, verifying)
         try:
             yield Desk(at, api, access, phones, secrets, itertools.count(1))
         finally:

@@ -346,3 +346,27 @@ async def test_smsreceive_that_could_not_be_stored(tmp_path: Path) -> None:
     async with desk(tmp_path, Carrier(taken), sms) as at:
         at.phones.fault = StoreError("/var/lib/voipsms.db: disk full")
         assert await at.request("GET", MO) == (200, "ERROR unavailable Temporarily unavailable")
+
+
+# -- signing up
+
+
+async def test_uauthverify_needs_the_server_key_alone(tmp_path: Path) -> None:
+    async with desk(tmp_path, Carrier(taken), GlobalSettings(uauthverify="alice")) as at:
+        asked = {"apientry": "UAuthVerify", "authkey": AUTHKEY, "to": MOBILE}
+        for wrong in ({"authkey": "guess"}, {"authkey": ""}):
+            assert await at.get(asked | wrong) == (200, "ERROR denied Wrong credentials")
+        assert at.house.rows("tb_codes") == []
+        status, answer = await at.get(asked)
+        assert (status, answer) == (200, f"OK {at.house.rows('tb_codes', 'id')[0][0]}")
+        assert at.house.rows("tb_codes", "address") == [(HOME,)]
+        code = at.house.rows("tb_messages", "text")[0][0][-6:]
+        assert await at.get(asked | {"code": "x"}) == (
+            200, "ERROR wrong_code The code is wrong or not valid any more",
+        )  # fmt: skip
+        assert await at.post(asked | {"code": code}) == (200, "OK")
+
+
+async def test_uauthverify_that_is_off(at: Desk) -> None:
+    asked = {"apientry": "uauthverify", "authkey": AUTHKEY, "to": MOBILE}
+    assert await at.get(asked) == (200, "ERROR not_verifying Sign-up codes are not available")
