@@ -1,14 +1,16 @@
 """Bridged calls: what the caller processes spend on them, and whether RTP is lost on its way through.
 
-Two telephones, a sipp process each, answer all calls and give every RTP packet back that they get: each leg carries 50
-packets a second both ways, and nothing is decoded or made by the generators.
+Telephones on sipp answer all calls and give every RTP packet back that they get: each leg carries 50 packets a second
+both ways, and nothing is decoded or made by the generators. A telephone has one socket for the audio of all its calls,
+whose buffer would be full after a tenth of a second on a busy machine: each is one of a few.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -21,6 +23,7 @@ from voipsms.callback.callers import Callers, Line
 from voipsms.settings import CallbackSettings
 
 PAIRS = 50
+PAIRS_EACH = 5  # of two telephones
 SECONDS = 20.0  # while CPU time is looked at
 PATIENCE = 60.0  # seconds
 SETTINGS = CallbackSettings(rtp="32000-32767", codecs=("PCMA",))
@@ -55,15 +58,15 @@ class _Legs:
                 await asyncio.sleep(0.05)
 
 
-async def _connected(callers: Callers, legs: _Legs, pairs: int, uris: tuple[str, str]) -> list[Line]:
+async def _connected(callers: Callers, legs: _Legs, phones: Sequence[Scripted], pairs: int) -> list[Line]:
     lines = []
     for number in range(pairs):
         line = await callers.line(legs.hear, legs.lose)
         if line is None:
             raise RuntimeError(f"no line for pair {number + 1}: {callers.trouble()}")
         lines.append(line)
-        for leg, uri in enumerate(uris):
-            line.send(wire.Dial(2 * number + leg, uri))
+        for leg in range(2):
+            line.send(wire.Dial(2 * number + leg, phones[(2 * number + leg) % len(phones)].uri()))
     await legs.reach(2 * pairs, 0)
     for number, line in enumerate(lines):
         line.send(wire.Bridge(2 * number, 2 * number + 1))
@@ -74,11 +77,11 @@ def _spent(pids: Iterable[int]) -> float:
     return sum(map(cpu_seconds, pids))
 
 
-async def _measured(pairs: int, seconds: float, phones: tuple[Scripted, Scripted]) -> Figures:
+async def _measured(pairs: int, seconds: float, phones: Sequence[Scripted]) -> Figures:
     callers, legs = Callers(SETTINGS, {}, bound="127.0.0.1"), _Legs()
     watching = asyncio.create_task(callers.run())
     try:
-        lines = await _connected(callers, legs, pairs, (phones[0].uri(), phones[1].uri()))
+        lines = await _connected(callers, legs, phones, pairs)
         generators = [phone.pid for phone in phones]
         began, spent, load = perf_counter(), _spent(callers.pids), _spent(generators)
         await asyncio.sleep(seconds)
@@ -102,7 +105,9 @@ async def _measured(pairs: int, seconds: float, phones: tuple[Scripted, Scripted
 
 def bridged(pairs: int = PAIRS, seconds: float = SECONDS) -> Figures:
     """`rate`: RTP packets a second; `cpu_us`: of all caller processes, a packet; `rss_mb`: PSS of all of them."""
-    with tempfile.TemporaryDirectory(prefix="voipsms-") as name:
-        one, two = (Scripted(Path(name), "telephone-answers", trace=False) for _ in range(2))
-        with one, two:
-            return asyncio.run(_measured(pairs, seconds, (one, two)))
+    with tempfile.TemporaryDirectory(prefix="voipsms-") as name, ExitStack() as stack:
+        count = 2 * -(-pairs // PAIRS_EACH)
+        phones = [
+            stack.enter_context(Scripted(Path(name), "telephone-answers", trace=False)) for _ in range(count)
+        ]  # fmt: skip
+        return asyncio.run(_measured(pairs, seconds, phones))

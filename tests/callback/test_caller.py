@@ -249,13 +249,13 @@ async def test_a_digit_that_comes_both_ways(tmp_path: Path, a: Telephone) -> Non
 
 
 async def test_bridged_telephones_press_for_each_other(a: Telephone, b: Telephone) -> None:
-    """No ear is left in the bridge; what is pressed is still told, and hangs up nothing."""
     async with pool() as made:
         _, told = await bridged(made, a.uri(), b.uri())
         await hear_each_other(a, b)
-        a.press("5")
-        await until(lambda: told.digits(1) == "5")
-        assert told.all(wire.Ended) == []
+        a.press("5#")
+        await until(lambda: told.digits(1) == "5#")
+        await until(lambda: b.pressed() == "5#")
+        assert (told.digits(2), a.pressed()) == ("", "")
 
 
 # -- endings

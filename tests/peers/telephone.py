@@ -11,6 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+from tests.peers import sipp
 from tests.peers.baresip import Softphone
 from tests.peers.certificates import Certificate
 from tests.peers.ports import free_ports, taken
@@ -148,6 +149,10 @@ class Telephone(Softphone):
         """By RFC 4733."""
         self.command("sndcode", digits)
 
+    def pressed(self) -> str:
+        """The digits that it has got as events."""
+        return "".join(str(event["param"]) for event in self.events if event.get("type") == "CALL_DTMF_START")
+
     def say(self, file: Path) -> None:
         """From now on; the file's end is silence."""
         self.command("ausrc", f"aufile,{file}")
@@ -187,6 +192,13 @@ class Scripted(Program):
 
     def uri(self, user: str = "scripted") -> str:
         return f"sip:{user}@127.0.0.1:{self.port}"
+
+    def register(self, registrar: int, user: str, password: str) -> None:
+        """Registers its address. Raises RuntimeError."""
+        row = (user, str(self.port), "udp", sipp.credentials(user, password))
+        sent = sipp.send(self.cwd, registrar, "register", [row], expect=200)
+        if sent.successful != 1:
+            raise RuntimeError(f"{user} could not register: {sent}")
 
     def messages(self) -> str:
         """All that it has got and sent."""

@@ -157,6 +157,13 @@ class _Leg(pj.Call):  # type: ignore[misc]
             return
         self._digit = (digit, way, now)
         self._caller.tell(wire.Digit(self.number, digit, way))
+        if way != "inband":
+            self._caller.later(lambda: self._pass_on(digit))
+
+    def _pass_on(self, digit: str) -> None:
+        """To who is connected with it: a bank's prompts, say. Tones need nobody to do that."""
+        if self.other is not None and self.other.audio() is not None:
+            self.other.dialDtmf(digit)  # raises pj.Error where that telephone takes no events
 
     def bridge(self, other: _Leg) -> None:
         self.hush()
