@@ -37,9 +37,10 @@ class Desk:
         assert self.send(user, target, text, sender).status == 202
 
     def quiet(self, texts: int) -> None:
-        """Waits until the SMSC has brought so many texts from phones, and all that they have led to is done."""
+        """Waits until the SMSC has brought so many texts from phones, and all that they have led to is done; held
+        ones don't count."""
         question = (
-            "SELECT count(*), (SELECT count(*) FROM tb_inbound), (SELECT count(*) FROM tb_queue)"
+            "SELECT count(*), (SELECT count(*) FROM tb_inbound WHERE stage = 0), (SELECT count(*) FROM tb_queue)"
             " FROM tb_messages WHERE direction = 'MO'"
         )
         wait_until(lambda: ask(self.gateway, question) == [(texts, 0, 0)], f"{texts} texts settled", pause=0.05)
