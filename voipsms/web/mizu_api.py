@@ -29,7 +29,7 @@ from voipsms.values import Value
 from voipsms.verifying import Verifying
 from voipsms.web.access import Access, Credentials, Denied
 from voipsms.web.outcomes import Outcomes, Standing
-from voipsms.web.query import BadQuery, Parameters
+from voipsms.web.query import BadQuery, Parameters, header
 
 PATHS: Final = ("/mvapireq", "/mvapireq/")
 MOST_TARGETS: Final = 100
@@ -120,7 +120,7 @@ class MizuApi:
         query, content_type = scope["query_string"], ""
         body = b""
         if method == "POST":
-            content_type = _header(scope, b"content-type")
+            content_type = header(scope, b"content-type")
             body = await _read_body(receive, self.settings.body)
         if b"smsreceive" in query.lower() and _SMSRECEIVE.search(query):
             return await self._smsreceive(Request(query, content_type, body, self._access.address(scope)))
@@ -270,10 +270,6 @@ async def _read_body(receive: Any, longest: int) -> bytes:
             raise BadQuery(f"the body is longer than {longest} octets", 413)
         if not event.get("more_body"):
             return bytes(body)
-
-
-def _header(scope: Any, name: bytes) -> str:
-    return next((str(value, "latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def _authkey(query: bytes) -> str:

@@ -23,6 +23,7 @@ from voipsms.settings import HttpSettings
 from voipsms.sip.digest import Attempts
 from voipsms.values import replace
 from voipsms.web.peer import address_of
+from voipsms.web.query import header
 
 DELIVER: Final = "/sms/deliver.html"
 PENALTY: Final = 0.25  # seconds that the answer to a wrong proof is held back
@@ -129,7 +130,7 @@ class ProviderDoor:
         if take is None or (name and self._format(self._origins.get(name)) is None):
             raise _NoSuch("no such provider")
         body = await self._body(scope, receive)
-        call = read_call(scope["query_string"], _header(scope, b"content-type"), body)
+        call = read_call(scope["query_string"], header(scope, b"content-type"), body)
         origin = self._origins.get(name or call.word("id"))
         form = self._format(origin)
         if origin is None or form is None or (not name and form.name != _ICEWARP):
@@ -146,7 +147,7 @@ class ProviderDoor:
     async def _body(self, scope: Any, receive: Any) -> bytes:
         """Raises _TooLong as soon as that is known."""
         most, body = self._settings.body, bytearray()
-        told = _header(scope, b"content-length")
+        told = header(scope, b"content-length")
         if told.isdecimal() and int(told[:20]) > most:
             raise _TooLong(f"a body of more than {most} octets")
         while True:
@@ -187,10 +188,6 @@ def _place(path: str) -> tuple[str, str]:
         return "mo", ""
     _, kind, name = (*path.split("/", 2), "", "")[:3]
     return (kind, name) if name else ("", "")
-
-
-def _header(scope: Any, name: bytes) -> str:
-    return next((str(value, "latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 def _proven(origin: Origin, form: Format, call: Call, address: str) -> bool:

@@ -24,6 +24,11 @@ class BadQuery(ProtocolError):
         self.http_status = http_status
 
 
+def header(scope: Mapping[str, Any], name: bytes) -> str:
+    """Of an ASGI request, by its name in lower case; '' where it has none."""
+    return next((str(value, "latin-1") for key, value in scope["headers"] if key == name), "")
+
+
 class Parameters:
     """By their names in lower case; `spellings`: other name → name. Every method raises BadQuery: what is no UTF-8, is
     given twice, is too many."""

@@ -14,6 +14,7 @@ from voipsms.directory import Account
 from voipsms.errors import Refused
 from voipsms.log import get_logger
 from voipsms.web.access import Denied
+from voipsms.web.query import header
 from voipsms.web.rest.problems import JSON, Answer, Problem, of_refusal
 
 Scope = dict[str, Any]
@@ -79,7 +80,7 @@ class Guard:
         await self._app(scope, again, send)
 
     def _account(self, scope: Scope) -> Account:
-        given = _header(scope, b"authorization")
+        given = header(scope, b"authorization")
         token = given[len(_SCHEME) :].strip() if given.lower().startswith(_SCHEME) else ""
         try:
             return self._bearer(token, self._address(scope))
@@ -90,7 +91,7 @@ class Guard:
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         limit, found = self._limit(), bytearray()
-        declared = _header(scope, b"content-length")
+        declared = header(scope, b"content-length")
         if declared.isdecimal() and len(declared) < 20 and int(declared) > limit:
             raise _too_long(limit)
         more = True
@@ -100,7 +101,7 @@ class Guard:
             more = event["type"] == "http.request" and event.get("more_body", False)
             if len(found) > limit:
                 raise _too_long(limit)
-        if found and _header(scope, b"content-type").partition(";")[0].strip().lower() != JSON:
+        if found and header(scope, b"content-type").partition(";")[0].strip().lower() != JSON:
             metrics.count("malformed", "http")
             raise Problem(415, "media_type", f"The body has to be {JSON}")
         return bytes(found)
@@ -113,10 +114,6 @@ def _too_long(limit: int) -> Problem:
 
 def internal_error(request_id: str) -> Problem:
     return Problem(500, "internal_error", "A fault of this server; its log has more", lasting=False, id=request_id)
-
-
-def _header(scope: Mapping[str, Any], name: bytes) -> str:
-    return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
 async def send_answer(send: Send, found: Answer) -> None:
