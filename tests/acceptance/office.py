@@ -21,7 +21,7 @@ from voipsms.values import replace
 
 ALICE, BOB = "36201110001", "36201110002"  # numbers of the accounts of these names, and of their phones
 MOBILE = "36301112233"
-SECRETS = {"alice": "secret-a", "bob": "secret-b", "voipsms": "secret-v"}  # of the proxy
+SECRETS = {"alice": "secret-a", "bob": "secret-b", "carol": "secret-c", "voipsms": "secret-v"}  # of the proxy
 CREDIT = "10"
 
 
