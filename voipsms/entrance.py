@@ -67,8 +67,9 @@ class Entrance:
         await self._reception.outbox.post(deliveries)
 
     def _give_commands(self, config: Config) -> None:
-        if self.telephony is not None and config.callback.enabled:
-            self._door.give_commands(config.callback.extension, self.telephony.arrivals)
+        if self.telephony is not None:
+            extension = config.callback.extension if config.callback.enabled else ""
+            self._door.give_commands(extension, self.telephony.arrivals)
 
     # -- life
 
@@ -114,7 +115,7 @@ class Entrance:
         await self._tasks.end_all(self._readers)
 
     async def _serve(self, what: str, application: Application, listen: Listen) -> None:
-        server = WebServer(application, listen)
+        server = WebServer(application, listen, f"[{what}] listen")
         await server.start()
         self._stack.push_async_callback(server.stop)
         _log.info("listening", what=what, at=f"{listen.host}:{server.port}")

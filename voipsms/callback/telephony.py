@@ -52,18 +52,17 @@ class Telephony:
         who = Authentication(directory, house.reader, passwords, house.secret, house.config)
         registering = Registering(directory, journal, automatic, house.secret, house.config, refresh)
         commands = Commands(who, registering, ids, self.switchboard.call, vouchers.redeem)
-        self.carriers: Mapping[Channel, Carrier] = {
-            Channel.COMMAND: CommandCarrier(
-                commands, journal, ids, automatic, post, self.callers.write, house.config
-            )
-        }  # fmt: skip
+        self._carrier = CommandCarrier(commands, journal, ids, automatic, post, self.callers.write, house.config)
+        self.carriers: Mapping[Channel, Carrier] = {Channel.COMMAND: self._carrier}
 
     def _usable(self, gateway: GatewayId) -> bool:
         queue = self._house.queues.get(gateway)
         return queue is not None and queue.usable
 
     def works(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        return {"callers": self.callers.run, "billing of calls": self._billing.run}
+        return {
+            "callers": self.callers.run, "billing of calls": self._billing.run, "commands": self._carrier.run,
+        }  # fmt: skip
 
     def parts(self) -> dict[str, str | None]:
         """What /readyz shows: each account, with what is wrong with it."""
