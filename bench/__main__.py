@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import api, business, calls, http, ours, report, smpp, templates
+from bench import api, business, calls, http, mo, ours, report, smpp, templates
 from bench.measure import Figures
 from bench.yardstick import kannel
 
@@ -25,6 +25,7 @@ MEASUREMENTS: dict[str, Callable[[int], Figures]] = {
     "calls": lambda messages: calls.bridged(),
     **api.MEASUREMENTS,
     **business.MEASUREMENTS,
+    **mo.MEASUREMENTS,
 }
 MEMORY_MESSAGES = 200_000
 ONCE = ("memory", "stored_sqlite", "stored_mariadb", "report")  # minutes each

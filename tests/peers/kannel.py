@@ -54,7 +54,7 @@ max-messages = 10
 
 group = sms-service
 keyword = default
-text = "-"
+{service}
 max-messages = 0
 """
 
@@ -71,15 +71,16 @@ class _Box(Program):
 
 
 class Kannel:
-    """Both boxes, connected to the SMSC at `smsc_port`."""
+    """Both boxes, connected to the SMSC at `smsc_port`. `get_url` is asked for each text from a phone, empty: none."""
 
-    def __init__(self, folder: Path, smsc_port: int, window: int = 100) -> None:
+    def __init__(self, folder: Path, smsc_port: int, window: int = 100, get_url: str = "") -> None:
         self.admin_port, self.box_port, self.http_port = free_ports(3)
         (folder / "spool").mkdir()
+        service = f'get-url = "{get_url}"' if get_url else 'text = "-"'
         (folder / "kannel.conf").write_text(
             _CONFIG.format(
                 admin=self.admin_port, box=self.box_port, http=self.http_port, smsc=smsc_port, folder=folder,
-                window=window, user=USER, password=PASSWORD,
+                window=window, user=USER, password=PASSWORD, service=service,
             )
         )  # fmt: skip
         self.bearerbox = _Box("bearerbox", folder, self.admin_port)
