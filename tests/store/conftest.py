@@ -24,8 +24,9 @@ TABLES = (
     "tb_number_options", "tb_conflicts", "tb_warned", "tb_users", "tb_nodes", "tb_optout",
     "tb_ingress", "tb_messages", "tb_options", "tb_queue", "tb_parts", "tb_spellings", "tb_receipts", "tb_cdrs",
     "tb_ledger", "tb_terms", "tb_charges", "tb_rules", "tb_advertisement",
-    "tb_routes", "tb_quality", "tb_stops", "tb_stop_changes", "tb_confirmations", "tb_codes", "tb_reach", "tb_outbox", "tb_imdn", "tb_api", "tb_events", "tb_cancels",
-    "tb_requests", "tb_inbound", "tb_joining", "tb_low", "tb_pincodes", "tb_claims", "tb_commands", "tb_calls", "tb_vouchers",
+    "tb_routes", "tb_quality", "tb_stops", "tb_stop_changes", "tb_confirmations", "tb_codes", "tb_reach", "tb_outbox",
+    "tb_imdn", "tb_api", "tb_events", "tb_cancels", "tb_requests", "tb_inbound", "tb_joining", "tb_low", "tb_pincodes",
+    "tb_claims", "tb_commands", "tb_calls", "tb_vouchers",
 )  # fmt: skip
 
 

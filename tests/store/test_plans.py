@@ -61,8 +61,8 @@ def furnished(house: House) -> Iterator[House]:
     house.db.write_batch("claim_requests", [(n, f"{n:032x}", "", "") for n in range(1000)])
     if house.engine.name == "mysql":
         house.rows(
-            "ANALYZE TABLE tb_requests, tb_users, tb_ingress, tb_messages, tb_options, tb_queue, tb_parts, tb_spellings,"
-            "tb_receipts, tb_cdrs"
+            "ANALYZE TABLE tb_requests, tb_users, tb_ingress, tb_messages, tb_options, tb_queue, tb_parts, "
+            "tb_spellings, tb_receipts, tb_cdrs"
         )
     yield house
     house.close()
