@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tests.peers.gateway import Changes, Gateway
 from tests.peers.phone import Phone
 from tests.peers.program import wait_until
 from tests.peers.smsc import SmscCommand
+from voipsms.cli import main
 from voipsms.config import mysql_parameters
 
 Rows = list[tuple[Any, ...]]
@@ -58,6 +60,14 @@ def taken_at_last(phone: Phone, target: str, sender: str) -> None:
 def ledger_holds(gateway: Gateway) -> None:
     ran = gateway.run("ledger", "check")
     assert (ran.returncode, ran.stderr) == (0, ""), ran.stdout
+
+
+def run_here(gateway: Gateway, *words: str) -> str:
+    """A command within this process, quicker where there are many."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        assert main(["--config", str(gateway.file), *words]) == 0
+    return said.getvalue()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,14 +15,13 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.acceptance.rig import House, Rows, ask, house, ledger_holds
+from tests.acceptance.rig import House, Rows, ask, house, ledger_holds, run_here
 from tests.peers.gateway import PASSWORD, ROOT, Gateway
 from tests.peers.http_client import FORM, JSON, ask_http, coded
 from tests.peers.http_provider import USUAL, Exchange, HttpProvider
 from tests.peers.phone import Phone
 from tests.peers.ports import free_port
 from tests.peers.program import wait_until
-from voipsms.cli import main
 
 PHONE = "36301112299"
 FORMATS = ("json", "get", "post", "xml", "soap")
@@ -73,24 +71,16 @@ class At:
         return row
 
 
-def _run(gateway: Gateway, *words: str) -> str:
-    """A command within this process, which is quicker than many of them."""
-    said = io.StringIO()
-    with redirect_stdout(said):
-        assert main(["--config", str(gateway.file), *words]) == 0
-    return said.getvalue()
-
-
 def _furnish(gateway: Gateway, hook: int, nobody: int) -> dict[str, str]:
     """Accounts with their programs; returns the secrets of signatures."""
     secrets = {}
     for name, number in NUMBERS.items():
-        _run(gateway, "user", "add", name, "--password", PASSWORD, "--credit", "10", "--number", number)
+        run_here(gateway, "user", "add", name, "--password", PASSWORD, "--credit", "10", "--number", number)
         form = name if name in FORMATS else "post" if name == "routo" else "json"
         url = f"http://127.0.0.1:{nobody if name == 'gone' else hook}/sms?key=1"
         words = ["--hook", url, "--hook-format", form, "--receipts", "yes", "--route", "0"]
         words += ["--hook-retry", "clickatell" if name in FORMATS else "routo"]
-        (row,) = json.loads(_run(gateway, "user", "reach", name, *words, "--format", "json"))
+        (row,) = json.loads(run_here(gateway, "user", "reach", name, *words, "--format", "json"))
         secrets[name] = row["hook_secret"]
     return secrets
 
