@@ -19,6 +19,7 @@ import uvloop
 
 from bench.load import SENDER, Tally, target, text
 
+USERS = 8  # who get them in turn: what one user gets at once is bounded
 WINDOW = 100  # deliver_sm without an answer
 READY = 3.0  # seconds after the bind, until all else of a gateway is there
 UNDER_WAY = 1000  # texts that the gateway has and the sink has not
@@ -65,9 +66,18 @@ class Run:
             self.over.set() if len(self.tally.seconds) == self.messages else self.fill()
 
 
+def number_of(user: int) -> str:
+    return str(int(SENDER) + user)
+
+
 def _deliver_sm(number: int) -> bytes:
     words = text(number).encode()
-    body = b"\0\1\1%b\0\1\1%b\0\0\0\0\0\0\0\0\0\0%c%b" % (target(number).encode(), SENDER.encode(), len(words), words)
+    body = b"\0\1\1%b\0\1\1%b\0\0\0\0\0\0\0\0\0\0%c%b" % (
+        target(number).encode(),
+        number_of(number % USERS).encode(),
+        len(words),
+        words,
+    )
     return _HEADER.pack(16 + len(body), _DELIVER, 0, number + 1) + body
 
 

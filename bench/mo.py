@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 from bench.load import Load, generate
+from bench.load_mo import USERS, number_of
 from bench.measure import Figures
 from bench.ours import folder_of_its_own
 from tests.peers.gateway import Changes, Gateway
@@ -32,12 +33,19 @@ def _measured(name: str, gateway: Gateway | Kannel, loading: Future[Load]) -> Fi
     )  # fmt: skip
 
 
+def _add_users(gateway: Gateway, *reach: str) -> None:
+    for user in range(USERS):
+        gateway.add_user(f"user{user}", number=number_of(user))
+        if reach:
+            gateway.command("user", "reach", f"user{user}", *reach)
+
+
 def chat(messages: int) -> Figures:
     smsc_port, sink_port = free_ports(2)
     changes: Changes = {"global": {"smsreceive_route": 1}, "sip": {"outbound": f"sip:127.0.0.1:{sink_port}"}}
     with folder_of_its_own() as folder:
         gateway = Gateway(folder, smsc_port, changes=changes)
-        gateway.add_user()
+        _add_users(gateway)
         with _loading(smsc_port, sink_port, messages, "sip") as loading, gateway:
             return _measured("mo_chat", gateway, loading)
 
@@ -46,8 +54,7 @@ def webhook(messages: int) -> Figures:
     smsc_port, sink_port = free_ports(2)
     with folder_of_its_own() as folder:
         gateway = Gateway(folder, smsc_port)
-        gateway.add_user()
-        gateway.command("user", "reach", "bench", "--hook", f"http://127.0.0.1:{sink_port}/")
+        _add_users(gateway, "--hook", f"http://127.0.0.1:{sink_port}/")
         with _loading(smsc_port, sink_port, messages, "http") as loading, gateway:
             return _measured("mo_webhook", gateway, loading)
 
