@@ -65,9 +65,13 @@ class Telephony:
         }  # fmt: skip
 
     def parts(self) -> dict[str, str | None]:
-        """What /readyz shows: each account, with what is wrong with it."""
+        """What /readyz shows: each account, and the callers where none can be started, with what is wrong."""
         metrics.measure("calls_now", self.switchboard.running())
-        return {f"account {name}": why or None for name, why in self.callers.trouble().items()}
+        accounts = self._house.config().accounts
+        return {
+            f"account {name}" if name in accounts else name: why or None
+            for name, why in self.callers.trouble().items()
+        }  # fmt: skip
 
     def configure(self, config: Config) -> None:
         """Accounts and how audio goes stay as they are until the next start. Raises ConfigError."""
