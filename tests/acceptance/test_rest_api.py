@@ -78,7 +78,7 @@ def at(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory)
 
 
 def test_the_new_key_is_known_within_a_second(at: At) -> None:
-    wait_until(lambda: at.ask("balance").status == 200, "the key known", 2)
+    wait_until(lambda: at.ask("balance").status == 200, "the key known", 10)
 
 
 def test_an_idempotency_key_across_a_kill(at: At) -> None:
@@ -197,7 +197,7 @@ def test_receipts_by_http(form: str, tmp_path_factory: pytest.TempPathFactory) -
         }  # fmt: skip
         with house(tmp_path_factory.mktemp(form), changes=changes) as running:
             at = At(running, run_here(running.gateway, "user", "key", "bench").split()[-1])
-            wait_until(lambda: at.ask("balance").status == 200, "the key known", 2)
+            wait_until(lambda: at.ask("balance").status == 200, "the key known", 10)
             before, ids = at.balance(), {}
             for n, target in enumerate(("36302220011", "36302220012", "36302220013")):
                 provider.usual = ((200, f"ID: click-{n}"),)
