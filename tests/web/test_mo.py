@@ -43,6 +43,8 @@ class Kept:
 
     async def inbound(self, inbound: Inbound) -> None:
         await self._commit()
+        if inbound.source == BROKEN:
+            raise RuntimeError("a fault of ours")
         self.texts.append(inbound)
 
     async def receipt(self, receipt: Receipt) -> None:
@@ -53,6 +55,9 @@ class Kept:
         await self.hold.wait()
         if self.out:
             raise StoreError("out of reach")
+
+
+BROKEN = "36666"
 
 
 def origins(**gateways: Mapping[str, Any]) -> dict[str, Origin]:
@@ -256,6 +261,11 @@ async def test_the_answer_follows_the_commit(house: House, kept: Kept) -> None:
     assert not asked.done()
     kept.hold.set()
     assert (await asked)[0] == 200
+
+
+async def test_a_fault_of_ours_is_no_text(house: House, kept: Kept) -> None:
+    status, _, said = await house.ask(f"/mo/click?{GET}".replace("from=", f"from={BROKEN}&x="))
+    assert (status, said, kept.texts) == (500, "internal error\n", [])
 
 
 @pytest.mark.parametrize(

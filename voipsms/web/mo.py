@@ -82,6 +82,9 @@ class ProviderDoor:
             status, text, more = await self._answer(scope, receive)
         except _Gone:
             return
+        except Exception:  # noqa: BLE001 — a request's root
+            _log.exception("a provider's request could not be served", path=scope["path"])
+            status, text, more = 500, "internal error", {}
         body = b"" if scope["method"] == "HEAD" else f"{text}\n".encode()
         headers = {"content-type": "text/plain; charset=utf-8", "content-length": str(len(body)), **more}
         coded = [(name.encode(), value.encode()) for name, value in headers.items()]
