@@ -6,9 +6,9 @@ from bench import calls
 
 
 def test_calls_are_counted() -> None:
-    figures = calls.bridged(3, 0.5)
+    figures = calls.bridged(3, 2.0)  # CPU time is told in hundredths of a second
     assert (figures.messages, figures.rate) == (3, 600)
     assert figures.answers["lost"] == 0
-    assert 6 * 25 <= figures.answers["received"] <= figures.answers["sent"]
+    assert 6 * 75 <= figures.answers["received"] <= figures.answers["sent"]
     assert figures.cpu_us > 0
     assert figures.rss_mb > 10

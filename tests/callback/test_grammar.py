@@ -80,7 +80,7 @@ def test_a_long_text_is_no_command() -> None:
     assert readings("b " + "1" * LONGEST) == ()
 
 
-@pytest.mark.parametrize("word", ["", "+", "1", "12a", "++12", "1+2", "a12", "١٢٣", "-12"])
+@pytest.mark.parametrize("word", ["", "+", "1", "1)", "+1-.", "12a", "++12", "1+2", "a12", "١٢٣", "-12"])
 def test_no_numbers(word: str) -> None:
     assert read_number(word) is None
 

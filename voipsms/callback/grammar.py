@@ -16,7 +16,7 @@ from voipsms.values import Value
 LONGEST = 480  # characters of a text that is looked at; three parts
 MOST_WORDS = 8
 _SEPARATORS: Final = re.compile(r"[\s,;\u00a0]+")
-_NUMBER: Final = re.compile(r"\+?[0-9][0-9()./-]{1,30}")
+_NUMBER: Final = re.compile(r"\+?[0-9](?=[()./-]*[0-9])[0-9()./-]{1,30}")  # two digits at least
 _NO_DIGIT: Final = re.compile(r"[^0-9+]")
 
 
