@@ -131,11 +131,14 @@ class CommandCarrier:
         elif fields["door"] == "chat":
             await self._notice(delivery, UserId(int(fields.get("proven", 0))) or outcome.user_id, outcome.reply)
         else:
-            payer = outcome.user_id or delivery.user_id
-            key = delivery.id.to_bytes(8, "big")
-            await self._automatic.send(
-                payer, delivery.target, delivery.source, outcome.reply, key, asked=True
-            )  # fmt: skip
+            await self._text(delivery, outcome)
+
+    async def _text(self, delivery: Delivery, outcome: Outcome) -> None:
+        """Who can't pay for it is told that, too: at the cost of the number's user."""
+        key = delivery.id.to_bytes(8, "big")
+        for payer in dict.fromkeys((outcome.user_id or delivery.user_id, delivery.user_id)):
+            if await self._automatic.send(payer, delivery.target, delivery.source, outcome.reply, key, asked=True):
+                return
 
     async def _notice(self, delivery: Delivery, user: UserId, text: str) -> None:
         if user == NOBODY:
