@@ -24,7 +24,7 @@ from voipsms.smpp.behaviour import Options
 OURS = "3622222222"  # texts to it are commands
 ALICE, BOB = "36201110001", "36201110002"
 IDLE, POOR = "36201110003", "36201110004"  # of accounts that are inactive, and without credit
-PINCODE = "471188"  # alice's
+PINCODE = "471188620533"  # alice's; so long that no id has it in it
 VOUCHERS, AMOUNT = 12, 5
 ATTEMPTS, LOCKOUT = 3, 4  # seconds
 
