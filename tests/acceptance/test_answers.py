@@ -117,12 +117,19 @@ def test_a_message_without_call_id_gets_400(softswitch: Phone) -> None:
     assert softswitch.octets().startswith(b"SIP/2.0 400 ")
 
 
-@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE", "REGISTER", "BYE", "FOO"])
+@pytest.mark.parametrize("method", ["INVITE", "SUBSCRIBE", "PUBLISH", "BYE", "FOO"])
 def test_other_methods_get_405(method: str, softswitch: Phone) -> None:
     request = message(MOBILE, fields={"CSeq": f"1 {method}"})
     request = Request(method, request.uri, request.headers, request.body)
     response = softswitch.exchange(request)
     assert (response.status, response.headers.get("Allow")) == (405, "MESSAGE, OPTIONS")
+
+
+@pytest.mark.parametrize("host, status", [("127.0.0.1", 200), (STRANGER, 405)], ids=["softswitch", "stranger"])
+def test_a_register_is_the_softswitch_s_word(host: str, status: int, started: House) -> None:
+    request = message(MOBILE, b"", fields={"CSeq": "1 REGISTER"})
+    with Phone(started.gateway.sip_port, host=host) as phone:
+        assert phone.exchange(Request("REGISTER", request.uri, request.headers)).status == status
 
 
 def test_options_says_what_is_understood(softswitch: Phone) -> None:
