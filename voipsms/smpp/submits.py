@@ -12,7 +12,6 @@ from voipsms.smpp.pdu import MESSAGE_PAYLOAD, Pdu, ShortMessage
 from voipsms.values import Value, field_names
 
 MOST: Final = 100_000  # submits in memory
-FLUSH: Final = 0.02  # seconds that a line may wait for the file
 
 
 class Submit(Value, frozen=True):
@@ -83,7 +82,7 @@ class SubmitLog:
             self._file.write(json.dumps({name: getattr(submit, name) for name in field_names(submit)}) + "\n")
             if not self._waits:
                 self._waits = True
-                asyncio.get_running_loop().call_later(FLUSH, self._flush)
+                asyncio.get_running_loop().call_soon(self._flush)  # one for all that came at once
 
     def _flush(self) -> None:
         self._waits = False
