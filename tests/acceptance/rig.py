@@ -54,7 +54,7 @@ def settled(gateway: Gateway, count: int, seconds: float = 20.0) -> None:
 
 def taken_at_last(phone: Phone, target: str, sender: str) -> None:
     """Sends until a message is taken: an account that a command has changed is known within a tenth of a second."""
-    wait_until(lambda: phone.send(target, sender=sender).status == 202, f"a message of {sender} taken", 2, pause=0.02)
+    wait_until(lambda: phone.send(target, sender=sender).status == 202, f"a message of {sender} taken", 10, pause=0.02)
 
 
 def ledger_holds(gateway: Gateway) -> None:
