@@ -7,9 +7,7 @@ ends when its input does. The library that the wheel carries has room for LEGS c
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -19,6 +17,7 @@ import pjsua2 as pj
 
 from voipsms.callback import stun, wire
 from voipsms.callback.dtmf import RATE, Detector
+from voipsms.callback.pipe import Pipe
 from voipsms.values import Value
 
 LEGS: Final = 4  # PJSUA_MAX_CALLS as the wheel was built
@@ -489,34 +488,16 @@ def _library(settings: wire.Settings) -> Any:
 
 
 def main() -> None:
-    events = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # the library writes to standard output as it likes
-    writing = threading.Lock()
-
-    def tell(event: Value) -> None:
-        with writing, contextlib.suppress(BrokenPipeError):
-            events.write(wire.line(event))
-
-    orders: deque[bytes] = deque()
-    over = threading.Event()
-
-    source = os.fdopen(os.dup(0), "rb")  # Python can't end while a thread waits for sys.stdin
-
-    def read() -> None:
-        for line in source:
-            orders.append(line)
-        over.set()
-
-    settings = wire.read_order(source.readline())
-    caller = Caller(settings, tell)
-    threading.Thread(target=read, daemon=True).start()
-    tell(wire.Ready(LEGS))
-    while not (over.is_set() and not orders):
+    pipe = Pipe()
+    caller = Caller(wire.read_order(pipe.first()), pipe.tell)
+    pipe.start()
+    pipe.tell(wire.Ready(LEGS))
+    while not (pipe.over.is_set() and not pipe.orders):
         caller.look()
-        while orders:
-            order = wire.read_order(orders.popleft())
+        while pipe.orders:
+            order = wire.read_order(pipe.orders.popleft())
             if isinstance(order, wire.Quit):
-                over.set()
+                pipe.over.set()
             else:
                 caller.obey(order)
     caller.close()
